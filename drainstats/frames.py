@@ -1,0 +1,124 @@
+"""Any table in, the same kind out: the boundary between labelled data and arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from drainstats.errors import DataError
+from drainstats.typing import FloatArray
+
+TIME_NAMES = ("time", "timestamp", "datetime", "date", "ts")
+
+
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """A time × asset table taken apart.
+
+    values : (T, N) float64, C-contiguous, own memory; index : T labels; columns : N names; kind : what came in.
+    """
+
+    values: FloatArray
+    index: pd.Index
+    columns: pd.Index
+    kind: Literal["frame", "series", "matrix", "vector"]
+
+    def like(self, values: FloatArray) -> Any:
+        """Dress a (T, N) array in the form of the input."""
+        if self.kind == "frame":
+            return pd.DataFrame(values, index=self.index, columns=self.columns)
+        if self.kind == "series":
+            return pd.Series(values[:, 0], index=self.index, name=self.columns[0])
+        return values[:, 0] if self.kind == "vector" else values
+
+
+def to_pandas(data: Any) -> Any:
+    """Turn a polars or arrow table into pandas, its time column into the index; pandas and arrays pass through."""
+    if isinstance(data, (pd.DataFrame, pd.Series, np.ndarray)):
+        return data
+    if isinstance(data, (list, tuple)):
+        return np.asarray(data, dtype=np.float64)
+    import narwhals as nw
+
+    try:
+        native = nw.from_native(data, eager_only=True, allow_series=True)
+    except TypeError as error:
+        raise DataError(
+            f"A table or array was expected, a {type(data).__name__} came: pass a pandas, polars or arrow table or a NumPy array."
+        ) from error
+    frame = native.to_pandas()
+    if isinstance(frame, pd.DataFrame):
+        times = [c for c in frame.columns if str(c).lower() in TIME_NAMES]
+        times += [c for c in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[c]) and c not in times]
+        if times:
+            frame = frame.set_index(times[0])
+    return frame
+
+
+def _floats(data: Any, name: str) -> FloatArray:
+    try:
+        return np.array(data, dtype=np.float64, order="C")
+    except (TypeError, ValueError):
+        pass
+    frame = pd.DataFrame(data)
+    for column in frame.columns:
+        numeric = pd.to_numeric(frame[column], errors="coerce")
+        bad = frame.index[numeric.isna() & frame[column].notna()]
+        if len(bad):
+            raise DataError(
+                f"{name}: {frame.loc[bad[0], column]!r} is not a number; convert the column to floats.", row=bad[0], column=column
+            )
+    return np.array(frame.astype(np.float64), order="C")
+
+
+def as_wide(data: Any, name: str = "data") -> Wide:
+    """Take a DataFrame, Series, polars or arrow table, or a one- or two-dimensional array apart.
+
+    Parameters
+    ----------
+    data : table
+        Time runs along the rows. Booleans and integers become floats; text is an error.
+    name : str
+        What to call it in an error message.
+
+    Raises
+    ------
+    DataError
+        When a cell is text, the array has more than two dimensions, or the labels repeat or run backwards.
+    """
+    data = to_pandas(data)
+    if isinstance(data, pd.Series):
+        values, columns, kind = _floats(data, name)[:, None], pd.Index([data.name]), "series"
+    elif isinstance(data, pd.DataFrame):
+        values, columns, kind = _floats(data, name), data.columns, "frame"
+    elif data.ndim in (1, 2):
+        values = _floats(data, name)
+        kind = "vector" if data.ndim == 1 else "matrix"
+        values = np.ascontiguousarray(values.reshape(values.shape[0], -1))
+        columns = pd.RangeIndex(values.shape[1])
+    else:
+        raise DataError(f"{name} has {data.ndim} dimensions; time × asset has two.")
+    index = data.index if isinstance(data, (pd.DataFrame, pd.Series)) else pd.RangeIndex(len(values))
+    if not index.is_unique:
+        raise DataError(f"{name}: the label {index[index.duplicated()][0]!s} stands twice; drop or aggregate duplicates first.")
+    if not index.is_monotonic_increasing:
+        raise DataError(f"{name}: the rows are not in time order; sort them first.")
+    return Wide(np.ascontiguousarray(values), index, columns, kind)  # type: ignore[arg-type]
+
+
+def as_wides(**tables: Any) -> tuple[Wide, ...]:
+    """Several tables with one shape and the same labels, in the order given; else a `DataError` that names the odd one."""
+    wides = {name: as_wide(table, name) for name, table in tables.items()}
+    first_name, first = next(iter(wides.items()))
+    for name, wide in wides.items():
+        if wide.values.shape != first.values.shape:
+            raise DataError(f"{name} is {wide.values.shape}, {first_name} is {first.values.shape}: the shapes must agree.")
+        labelled = wide.kind in ("frame", "series") and first.kind in ("frame", "series")
+        if labelled and not wide.index.equals(first.index):
+            raise DataError(f"{name} and {first_name} have different time labels; align them first.")
+        if wide.kind == first.kind == "frame" and not wide.columns.equals(first.columns):
+            raise DataError(f"{name} and {first_name} have different columns; align them first.")
+    return tuple(wides.values())
