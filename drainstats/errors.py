@@ -24,7 +24,9 @@ class DataError(DrainstatsError, ValueError):
     """
 
     def __init__(self, message: str, *, file: object = None, row: object = None, column: object = None) -> None:
-        where = [f"{name} {value}" for name, value in (("file", file), ("row", row), ("column", column)) if value is not None]
+        where = [
+            f"{name} {value}" for name, value in (("file", file), ("row", row), ("column", column)) if value is not None
+        ]
         super().__init__(f"{message} [{', '.join(where)}]" if where else message)
         self.file, self.row, self.column = file, row, column
 

@@ -47,7 +47,7 @@ def to_pandas(data: Any) -> Any:
         native = nw.from_native(data, eager_only=True, allow_series=True)
     except TypeError as error:
         raise DataError(
-            f"A table or array was expected, a {type(data).__name__} came: pass a pandas, polars or arrow table or a NumPy array."
+            f"A table or array was expected, a {type(data).__name__} came: pass a pandas, polars or arrow table."
         ) from error
     frame = native.to_pandas()
     if isinstance(frame, pd.DataFrame):
@@ -69,7 +69,9 @@ def _floats(data: Any, name: str) -> FloatArray:
         bad = frame.index[numeric.isna() & frame[column].notna()]
         if len(bad):
             raise DataError(
-                f"{name}: {frame.loc[bad[0], column]!r} is not a number; convert the column to floats.", row=bad[0], column=column
+                f"{name}: {frame.loc[bad[0], column]!r} is not a number; convert the column to floats.",
+                row=bad[0],
+                column=column,
             )
     return np.array(frame.astype(np.float64), order="C")
 
@@ -103,19 +105,23 @@ def as_wide(data: Any, name: str = "data") -> Wide:
         raise DataError(f"{name} has {data.ndim} dimensions; time × asset has two.")
     index = data.index if isinstance(data, (pd.DataFrame, pd.Series)) else pd.RangeIndex(len(values))
     if not index.is_unique:
-        raise DataError(f"{name}: the label {index[index.duplicated()][0]!s} stands twice; drop or aggregate duplicates first.")
+        raise DataError(
+            f"{name}: the label {index[index.duplicated()][0]!s} stands twice; drop or aggregate duplicates first."
+        )
     if not index.is_monotonic_increasing:
         raise DataError(f"{name}: the rows are not in time order; sort them first.")
     return Wide(np.ascontiguousarray(values), index, columns, kind)  # type: ignore[arg-type]
 
 
 def as_wides(**tables: Any) -> tuple[Wide, ...]:
-    """Several tables with one shape and the same labels, in the order given; else a `DataError` that names the odd one."""
+    """Several tables of one shape with the same labels, in the order given; else a `DataError` names the odd one."""
     wides = {name: as_wide(table, name) for name, table in tables.items()}
     first_name, first = next(iter(wides.items()))
     for name, wide in wides.items():
         if wide.values.shape != first.values.shape:
-            raise DataError(f"{name} is {wide.values.shape}, {first_name} is {first.values.shape}: the shapes must agree.")
+            raise DataError(
+                f"{name} is {wide.values.shape}, {first_name} is {first.values.shape}: the shapes must agree."
+            )
         labelled = wide.kind in ("frame", "series") and first.kind in ("frame", "series")
         if labelled and not wide.index.equals(first.index):
             raise DataError(f"{name} and {first_name} have different time labels; align them first.")

@@ -20,7 +20,9 @@ class Failure:
     message: str
 
 
-def _call(function: Callable[..., Any], position: int, item: Any, seed: np.random.SeedSequence | None, record: bool) -> Any:
+def _call(
+    function: Callable[..., Any], position: int, item: Any, seed: np.random.SeedSequence | None, record: bool
+) -> Any:
     try:
         return function(item) if seed is None else function(item, np.random.default_rng(seed))
     except Exception as error:

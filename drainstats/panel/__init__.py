@@ -1,0 +1,1 @@
+"""From tidy tables to one time × asset panel on one clock."""
