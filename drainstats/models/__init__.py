@@ -1,0 +1,1 @@
+"""Models: a frozen spec, a fit, a frozen result."""

@@ -1,0 +1,1 @@
+"""Co-liquidity: do liquidities dry up together, more than they used to?"""

@@ -1,0 +1,69 @@
+"""What the co-liquidity models demand of their data, said in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from drainstats.errors import DataError
+from drainstats.frames import Wide, as_wide
+from drainstats.typing import FloatArray
+
+
+def complete_rows(data: Any, least: int) -> Wide:
+    """Take ``data`` apart and insist on finite values, distinct names and at least ``least`` rows."""
+    wide = as_wide(data, "y")
+    values, columns = wide.values, wide.columns
+    if values.shape[1] == 0:
+        raise DataError("y has no column; pass time × asset.")
+    if not columns.is_unique:
+        raise DataError(f"y has the column {columns[columns.duplicated()][0]!r} twice; give every asset its own name.")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = (int(k[0]) for k in np.nonzero(bad))
+        where = {"row": wide.index[row], "column": columns[column]}
+        if np.isnan(values[row, column]):
+            raise DataError(
+                f"y has {int(np.isnan(values).sum())} missing values and the model needs complete rows; "
+                "drop them with y.dropna() or fill them by a rule of your own. The first stands at",
+                **where,
+            )
+        raise DataError("y holds an infinite value; look for a logarithm or a ratio of zero. The first stands at", **where)
+    if len(values) < least:
+        raise DataError(f"y has {len(values)} rows and the model needs at least {least}; take a longer sample.")
+    spread = np.ptp(values, axis=0)
+    flat = np.flatnonzero(spread <= 1e-13 * np.abs(values).max(axis=0))
+    if len(flat):
+        raise DataError("A series does not vary, so it has no variance to model; leave it out.", column=columns[flat[0]])
+    return wide
+
+
+def several_assets(data: Any, least: int) -> Wide:
+    """`complete_rows` for a model of correlations: two assets or more, more rows than assets."""
+    wide = complete_rows(data, least)
+    rows, assets = wide.values.shape
+    if assets < 2:
+        raise DataError("y has one asset and a correlation needs two; use GARCH for a single series.")
+    if rows <= assets:
+        raise DataError(f"y has {rows} rows for {assets} assets, so the target is singular; take fewer assets or more rows.")
+    return wide
+
+
+def check_target(target: FloatArray, columns: Any) -> None:
+    """Refuse a correlation target that is singular and name the pair that makes it so, if one does."""
+    scale = np.sqrt(np.diag(target))
+    correlation = target / np.outer(scale, scale)
+    if np.linalg.eigvalsh(correlation)[0] > 1e-9:
+        return
+    off = np.abs(np.tril(correlation, -1))
+    i, j = np.unravel_index(int(off.argmax()), off.shape)
+    if off[i, j] > 1.0 - 1e-6:
+        raise DataError(f"{columns[j]!r} and {columns[i]!r} carry the same series (correlation {correlation[i, j]:.8f}); keep one.")
+    raise DataError("The correlation target is singular: some series is a combination of others; leave one of them out.")
+
+
+def same_columns(wide: Wide, columns: Any) -> None:
+    """New data must have the assets of the fit, in their order."""
+    if len(wide.columns) != len(columns) or (wide.kind == "frame" and list(wide.columns) != list(columns)):
+        raise DataError(f"The new data have the columns {list(wide.columns)}, the fit {list(columns)}; pass the same, in order.")
