@@ -186,10 +186,7 @@ class Episode:
             ("onset", f"{_iso(self.onset)} (known to an observer {_iso(self.detected_at)})"),
             ("trough", _iso(self.trough)),
             ("end", "open" if self.is_open else f"{_iso(self.end)} (record final {_iso(self.known_at)})"),
-            (
-                "breadth",
-                f"{_percent(self.breadth)} of observed assets (p {_number(self.breadth_p_value, '.3f')}); {len(self.members)} members",
-            ),
+            ("breadth", _breadth_text(self)),
             ("depth", f"{_percent(self.depth)} of baseline liquidity left"),
             ("exit cost", _exit_text(self)),
             ("recovery", _recovery_text(self)),
@@ -265,6 +262,11 @@ def _source_text(episode: Episode) -> str:
     if episode.source_identified:
         return f"{shares.index[0]} ({shares.iloc[0]:.0%})"
     return f"not identified: {len(shares)} assets crossed first in one bar ({', '.join(map(str, shares.index[:3]))} …)"
+
+
+def _breadth_text(episode: Episode) -> str:
+    rank = _number(episode.breadth_p_value, ".3f")
+    return f"{_percent(episode.breadth)} of observed assets (p {rank}); {len(episode.members)} members"
 
 
 def _exit_text(episode: Episode) -> str:

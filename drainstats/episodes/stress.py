@@ -1,0 +1,97 @@
+"""How far each asset's illiquidity stands above its own trailing baseline, and how many stand there at once.
+
+With x the log of illiquidity, the baseline of an asset is the median of x over the trailing window at the same time of
+day, and its stress is z = (x − median) / (1.4826 · MAD). The row itself is not part of its baseline. Breadth is the
+share of observed assets with z above a line; its p-value is the rank of the row's breadth in the breadth of the
+trailing window, so that ordinary commonality, which that window contains, is no drain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from drainstats.errors import DataError
+from drainstats.typing import FloatArray, IntArray
+
+MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True, slots=True)
+class Stress:
+    """Arrays over T rows and N assets: excess (T, N) log illiquidity above baseline; z (T, N); breadth, p_value,
+    observed, centre (T,): share above the line, its rank, number of assets with a baseline, median z."""
+
+    excess: FloatArray
+    z: FloatArray
+    breadth: FloatArray
+    p_value: FloatArray
+    observed: IntArray
+    centre: FloatArray
+
+
+def log_illiquidity(frame: pd.DataFrame) -> FloatArray:
+    """Logs; what is not positive has no log and counts as not observed."""
+    values = frame.to_numpy(dtype=np.float64, copy=True)
+    if np.isinf(values).any():
+        row, column = np.argwhere(np.isinf(values))[0]
+        raise DataError(
+            "Illiquidity is infinite; set it to missing.", row=frame.index[row], column=frame.columns[column]
+        )
+    values[~(values > 0)] = np.nan
+    return np.log(values)
+
+
+def measure_stress(
+    frame: pd.DataFrame, *, baseline: pd.Timedelta, min_baseline: int, line: float, min_assets: int
+) -> Stress:
+    """Stress and breadth of a time × asset table of illiquidity (see the module's text)."""
+    x = log_illiquidity(frame)
+    median, mad = _baselines(x, frame.index, baseline, min_baseline)
+    excess = x - median
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = np.where(mad > 0, excess / (MAD_TO_SIGMA * mad), np.nan)
+    seen = ~np.isnan(z)
+    observed = seen.sum(axis=1)
+    above = (np.nan_to_num(z, nan=-np.inf) > line).sum(axis=1)
+    enough = observed >= min_assets
+    breadth = np.where(enough, above / np.maximum(observed, 1), np.nan)
+    centre = np.full(len(x), np.nan)
+    centre[enough] = np.nanmedian(z[enough], axis=1)
+    p_value = _trailing_rank(breadth, _window_starts(frame.index, baseline), min_baseline)
+    return Stress(excess, z, breadth, p_value, observed, centre)
+
+
+def _window_starts(index: pd.DatetimeIndex, baseline: pd.Timedelta) -> IntArray:
+    return np.asarray(index.searchsorted(index - baseline, side="left"), dtype=np.int64)
+
+
+def _baselines(
+    x: FloatArray, index: pd.DatetimeIndex, baseline: pd.Timedelta, min_baseline: int
+) -> tuple[FloatArray, FloatArray]:
+    from drainstats.kernels import robust
+
+    median, mad = np.empty_like(x), np.empty_like(x)
+    clock_time = (index - index.normalize()).as_unit("ns").asi8
+    for slot in np.unique(clock_time):
+        rows = np.flatnonzero(clock_time == slot)
+        centre, spread = np.empty((len(rows), x.shape[1])), np.empty((len(rows), x.shape[1]))
+        starts = _window_starts(index[rows], baseline)
+        robust.trailing_median_mad(np.ascontiguousarray(x[rows]), starts, min_baseline, centre, spread)
+        median[rows], mad[rows] = centre, spread
+    return median, mad
+
+
+def _trailing_rank(breadth: FloatArray, starts: IntArray, min_count: int) -> FloatArray:
+    """(1 + number of earlier rows in the window with at least this breadth) / (1 + number of earlier rows)."""
+    p_value = np.full(len(breadth), np.nan)
+    # Only rows that could raise an alarm need their rank, and they are few; a row with no asset above has rank one.
+    p_value[breadth == 0] = 1.0
+    for t in np.flatnonzero(breadth > 0):
+        past = breadth[starts[t] : t]
+        past = past[~np.isnan(past)]
+        if len(past) >= min_count:
+            p_value[t] = (1 + np.count_nonzero(past >= breadth[t])) / (1 + len(past))
+    return p_value

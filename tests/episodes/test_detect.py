@@ -1,0 +1,174 @@
+"""Detection on markets whose drain is known, on markets without one, and on bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import drainstats as ds
+from drainstats.episodes.recovery import fit_decay
+from drainstats.errors import DataError, OptionError
+from tests.markets import calm_log_illiquidity, illiquidity_frame, panel_from_ranges, plant
+
+ROWS, ONSET = 900, 600
+
+
+def at_onset(frame, **options):
+    """The episode that begins at the planted onset."""
+    return next(e for e in ds.detect_episodes(frame, **options) if e.onset == frame.index[ONSET])
+
+
+def market(seed=0, assets=12, **options):
+    rng = np.random.default_rng(seed)
+    return illiquidity_frame(plant(calm_log_illiquidity(rng, ROWS, assets), ONSET, **options))
+
+
+def test_a_planted_drain_is_found_on_its_day():
+    frame = market()
+    episodes = ds.detect_episodes(frame)
+    assert [e.onset for e in episodes] == [frame.index[ONSET]]
+    e = episodes[0]
+    assert e.detected_at == frame.index[ONSET + 1]
+    assert e.breadth == 1.0
+    assert len(e.members) == 12
+    assert e.trough == frame.index[ONSET]
+    assert e.recovered
+    assert e.known_at > e.detected_at
+    assert e.evidence == "user-given illiquidity"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_planted_drains_are_dated_within_two_bars(seed):
+    frame = market(seed, size=6.0, half_life=4.0)
+    onsets = [e.onset for e in ds.detect_episodes(frame)]
+    assert any(abs((o - frame.index[ONSET]).days) <= 2 for o in onsets)
+
+
+def test_the_half_life_is_recovered_on_average():
+    fitted = [at_onset(market(seed, size=10.0, half_life=4.0)).half_life for seed in range(12)]
+    assert np.median(fitted) == pytest.approx(
+        4.0, abs=0.8
+    )  # own and common noise of unit variance against a jump of 10
+
+
+def test_depth_is_the_share_of_baseline_liquidity_left():
+    e = at_onset(market(3, assets=40, size=8.0))
+    # The planted jump is 8 × 0.4 in logs; the common part, of variance one half, moves the whole cross-section.
+    assert -np.log(e.depth) == pytest.approx(3.2, abs=3 * 0.4 * np.sqrt(0.5))
+
+
+def test_one_asset_that_leads_is_the_source():
+    e = at_onset(market(1, size=8.0, lead=(4, 3)))
+    assert e.source_identified
+    assert e.source["A4"] == 1.0
+    assert e.members[0] == "A4"
+    assert e.arrivals["A4"] < e.onset
+
+
+def test_assets_that_arrive_together_share_the_source():
+    e = at_onset(market(0))
+    assert not e.source_identified
+    assert e.source.sum() == pytest.approx(1.0)
+    assert e.source.max() == pytest.approx(1 / (e.source > 0).sum())
+
+
+def test_a_shock_to_few_assets_is_no_drain():
+    assert ds.detect_episodes(market(2, members=[0, 1, 2])) == []
+
+
+@pytest.mark.slow
+def test_false_alarms_in_calm_markets_are_rare():
+    # 60 calm years of daily bars in which half of the variance is common: at most one false alarm in four years.
+    years, alarms = 60, 0
+    for seed in range(years // 4):
+        frame = illiquidity_frame(calm_log_illiquidity(np.random.default_rng(1000 + seed), 5 * 365, 12))
+        alarms += len(ds.detect_episodes(frame))
+    assert alarms <= years / 4
+
+
+def test_an_open_episode_says_so():
+    frame = market(0, half_life=1e9).iloc[: ONSET + 4]
+    e = ds.detect_episodes(frame)[0]
+    assert e.is_open
+    assert e.kind == "regime"
+    assert pd.isna(e.known_at)
+    assert any("still open" in note for note in e.notes)
+
+
+def test_what_was_recorded_does_not_depend_on_what_came_later():
+    frame = market(5, size=8.0, half_life=5.0)
+    whole = ds.detect_episodes(frame)
+    rng = np.random.default_rng(0)
+    for cut in sorted({*rng.integers(200, ROWS, 25), *range(ONSET - 2, ONSET + 15)}):
+        short = ds.detect_episodes(frame.iloc[:cut])
+        now = frame.index[cut - 1] + pd.Timedelta("1D")
+        closed = [e for e in whole if not pd.isna(e.known_at) and e.known_at <= now]
+        assert [e for e in short if not pd.isna(e.known_at)] == closed
+        alarms = [(e.onset, e.detected_at) for e in whole if e.detected_at <= now]
+        assert [(e.onset, e.detected_at) for e in short] == alarms
+
+
+def test_order_of_assets_and_unit_do_not_matter():
+    frame = market(4)
+    a, b = ds.detect_episodes(frame), ds.detect_episodes(frame.iloc[:, ::-1] * 1e4)
+    assert [(e.onset, e.trough, e.end, e.breadth) for e in a] == [(e.onset, e.trough, e.end, e.breadth) for e in b]
+    assert a[0].depth == pytest.approx(b[0].depth)
+    assert set(a[0].members) == set(b[0].members)
+
+
+def test_missing_values_and_late_listings_are_not_calm():
+    frame = market(6)
+    frame.iloc[:550, 0] = np.nan  # listed too late for a baseline
+    frame.iloc[ONSET, 1] = np.nan  # an outage at the onset
+    e = at_onset(frame)
+    assert "A0" not in e.members
+    assert e.breadth == 1.0
+
+
+def test_an_hourly_panel_goes_through():
+    rng = np.random.default_rng(7)
+    paths = calm_log_illiquidity(rng, 24 * 120, 8)
+    hour = np.arange(len(paths)) % 24
+    paths += 2.0 * np.sin(2 * np.pi * hour / 24)[:, None]  # a daily season, which must not be called a drain
+    frame = illiquidity_frame(plant(paths, 24 * 100 + 7, size=9.0), freq="h")
+    panel = panel_from_ranges(frame, rng)
+    assert panel.clock.name == "utc_hour"
+    again = ds.LiquidityPanel.from_long(panel.to_long())
+    episodes = ds.detect_episodes(again)
+    assert [e.onset for e in episodes] == [frame.index[24 * 100 + 7]]
+    assert episodes[0].detected_at == frame.index[24 * 100 + 8]
+    assert episodes[0].evidence == "price range"
+    assert episodes[0].exit_cost > 3 * episodes[0].exit_cost_baseline
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (market().iloc[:, :1], "breadth needs at least 2"),
+        (market().iloc[:50], "No bar has a baseline"),
+        (market().to_numpy(), "DatetimeIndex"),
+        (market().replace(market().iloc[5, 2], np.inf), "infinite"),
+        (market() * np.nan, "No bar has a baseline"),
+        (market() * 0 + 1.0, "No bar has a baseline"),
+    ],
+)
+def test_bad_input_is_a_sentence(data, message):
+    with pytest.raises(DataError, match=message):
+        ds.detect_episodes(data)
+
+
+@pytest.mark.parametrize("option", [{"alpha": 0}, {"min_breadth": 2}, {"quiet": 0}, {"notional": -1}, {"lead": -1}])
+def test_bad_options_are_sentences(option):
+    with pytest.raises(OptionError):
+        ds.detect_episodes(market(), **option)
+
+
+def test_decay_fit_and_censoring():
+    path = 5 * 0.5 ** (np.arange(12) / 2.5)
+    assert fit_decay(path) == pytest.approx((2.5, False), rel=1e-6)
+    assert fit_decay(path[:2]).censored
+    assert fit_decay(np.full(10, 4.0)).censored
+    holes = path.copy()
+    holes[[3, 4]] = np.nan
+    assert fit_decay(holes).half_life == pytest.approx(2.5, rel=1e-6)
