@@ -29,8 +29,8 @@ def _pull(
     """Four log-likelihoods and their derivatives with respect to Q.
 
     ``q`` (N, N, m + 4) lower triangle, current steps behind m old ones; ``z`` (N, 4); work ``low``, ``inv`` (N, N, 4),
-    ``scale`` (N, 4). Writes ``u`` = R^-1 z (N, 4), ``g`` (N, N, 4) lower triangle with d ll = -0.5 sum_ij g_ij dQ_ij over
-    the full symmetric matrix, and ``ll`` (4,) = -0.5 (log|R| + z'R^-1 z - z'z).
+    ``scale`` (N, 4). Writes ``u`` = R^-1 z (N, 4), ``g`` (N, N, 4) lower triangle with d ll = -0.5 sum_ij g_ij dQ_ij
+    over the full symmetric matrix, and ``ll`` (4,) = -0.5 (log|R| + z'R^-1 z - z'z).
     """
     n = z.shape[0]
     for l in range(4):
@@ -220,7 +220,7 @@ def dcc_adjoint(
 def dcc_path(
     z: FloatArray, target: FloatArray, shocks: FloatArray, a: FloatArray, b: FloatArray, q: FloatArray
 ) -> None:
-    """Fill ``q`` (m + T, N, N): its first m = max(P, Q) matrices, and ``shocks`` (m, N, N), come from before ``z`` (T, N)."""
+    """Fill ``q`` (m + T, N, N); its first m = max(P, Q) matrices and ``shocks`` (m, N, N) precede ``z`` (T, N)."""
     T, n = z.shape
     m = shocks.shape[0]
     rest = 1.0 - a.sum() - b.sum()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import OptionError
-from drainstats.typing import FloatArray
+from drainstats.typing import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,22 +99,34 @@ class Estimates:
         return Card(self.title, facts, table, self.notes)
 
 
-def sandwich(bread: FloatArray, scores: FloatArray, free: FloatArray) -> FloatArray:
-    """Covariance A^-1 B A^-T / T of moment estimates.
+def sandwich(bread: FloatArray, scores: FloatArray, basis: FloatArray) -> FloatArray:
+    """Covariance A^-1 B A^-T / T of moment estimates, within the directions in which they could move.
 
     Parameters
     ----------
-    bread : (K, K) mean derivative of the scores; only ``free`` rows and columns are used.
+    bread : (K, K) mean derivative of the scores.
     scores : (T, K), one row a time step.
-    free : (K,) bool. The rest is held fixed and gets NaN.
+    basis : (K, r). Columns span the free directions; a parameter that no column moves gets NaN.
     """
     T, K = scores.shape
-    keep = np.flatnonzero(free)
-    moments = scores[:, keep] - scores[:, keep].mean(axis=0)
+    moments = scores @ basis
+    moments = moments - moments.mean(axis=0)
     out = np.full((K, K), np.nan)
     try:
-        half = np.linalg.solve(bread[np.ix_(keep, keep)], moments.T)
+        half = basis @ np.linalg.solve(basis.T @ bread @ basis, moments.T)
     except np.linalg.LinAlgError:
         return out
-    out[np.ix_(keep, keep)] = half @ half.T / T**2
+    keep = np.flatnonzero((basis != 0.0).any(axis=1))
+    out[np.ix_(keep, keep)] = (half @ half.T / T**2)[np.ix_(keep, keep)]
     return out
+
+
+def free_directions(free: BoolArray, held_sum: FloatArray | None = None) -> FloatArray:
+    """Basis (K, r) of the moves that keep parameters that are not ``free`` and, if given, ``held_sum`` @ params."""
+    keep = np.flatnonzero(free)
+    basis = np.eye(len(free))[:, keep]
+    if held_sum is None or not (held_sum[keep] != 0.0).any():
+        return basis
+    pivot = int(keep[np.abs(held_sum[keep]).argmax()])
+    basis[pivot] -= held_sum[keep] / held_sum[pivot]
+    return basis[:, keep != pivot]

@@ -87,7 +87,9 @@ def _search(
             if armijo or noise:
                 return (point, new, new_gradient), used
             curvature = 2.0 * (new - value - length * slope)
-            length = min(max(-slope * length**2 / curvature, 0.1 * length), 0.5 * length) if curvature > 0 else 0.5 * length
+            length = (
+                min(max(-slope * length**2 / curvature, 0.1 * length), 0.5 * length) if curvature > 0 else 0.5 * length
+            )
         else:
             length *= 0.2
     return None, 25
@@ -131,7 +133,7 @@ def coordinates_of(weights: FloatArray, limit: float) -> FloatArray:
 
 
 def stationarity_gap(weights: FloatArray, gradient: FloatArray, limit: float) -> float:
-    """How much a first-order step inside {w >= 0, sum w <= limit} could still lower the objective (Frank and Wolfe, 1956).
+    """What a first-order step inside {w >= 0, sum w <= limit} could still gain (Frank and Wolfe, 1956).
 
     It is zero exactly where the projected gradient is, and needs no rule for what counts as being on a bound.
     """

@@ -29,13 +29,17 @@ def complete_rows(data: Any, least: int) -> Wide:
                 "drop them with y.dropna() or fill them by a rule of your own. The first stands at",
                 **where,
             )
-        raise DataError("y holds an infinite value; look for a logarithm or a ratio of zero. The first stands at", **where)
+        raise DataError(
+            "y holds an infinite value; look for a logarithm or a ratio of zero. The first stands at", **where
+        )
     if len(values) < least:
         raise DataError(f"y has {len(values)} rows and the model needs at least {least}; take a longer sample.")
     spread = np.ptp(values, axis=0)
     flat = np.flatnonzero(spread <= 1e-13 * np.abs(values).max(axis=0))
     if len(flat):
-        raise DataError("A series does not vary, so it has no variance to model; leave it out.", column=columns[flat[0]])
+        raise DataError(
+            "A series does not vary, so it has no variance to model; leave it out.", column=columns[flat[0]]
+        )
     return wide
 
 
@@ -46,7 +50,9 @@ def several_assets(data: Any, least: int) -> Wide:
     if assets < 2:
         raise DataError("y has one asset and a correlation needs two; use GARCH for a single series.")
     if rows <= assets:
-        raise DataError(f"y has {rows} rows for {assets} assets, so the target is singular; take fewer assets or more rows.")
+        raise DataError(
+            f"y has {rows} rows for {assets} assets, so the target is singular; take fewer assets or more rows."
+        )
     return wide
 
 
@@ -59,11 +65,17 @@ def check_target(target: FloatArray, columns: Any) -> None:
     off = np.abs(np.tril(correlation, -1))
     i, j = np.unravel_index(int(off.argmax()), off.shape)
     if off[i, j] > 1.0 - 1e-6:
-        raise DataError(f"{columns[j]!r} and {columns[i]!r} carry the same series (correlation {correlation[i, j]:.8f}); keep one.")
-    raise DataError("The correlation target is singular: some series is a combination of others; leave one of them out.")
+        raise DataError(
+            f"{columns[j]!r} and {columns[i]!r} carry the same series (correlation {correlation[i, j]:.8f}); keep one."
+        )
+    raise DataError(
+        "The correlation target is singular: some series is a combination of others; leave one of them out."
+    )
 
 
 def same_columns(wide: Wide, columns: Any) -> None:
     """New data must have the assets of the fit, in their order."""
     if len(wide.columns) != len(columns) or (wide.kind == "frame" and list(wide.columns) != list(columns)):
-        raise DataError(f"The new data have the columns {list(wide.columns)}, the fit {list(columns)}; pass the same, in order.")
+        raise DataError(
+            f"The new data have the columns {list(wide.columns)}, the fit {list(columns)}; pass the same, in order."
+        )

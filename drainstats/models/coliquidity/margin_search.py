@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drainstats.models.base import free_directions
 from drainstats.models.optimise import Minimum, coordinates_of, minimise, stationarity_gap, weights_from
-from drainstats.typing import BoolArray, FloatArray
+from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
     from drainstats.models.coliquidity.margins import GARCH
@@ -32,8 +33,9 @@ class VariancePath:
 class SeriesFit:
     """One fitted series.
 
-    theta (K,) standardised parameters; params = theta * units + offset; level: variance before the sample (NaN: moves
-    with the mean); start_level: its value at the estimates; gap: what a feasible step could still gain per observation.
+    theta (K,): standardised parameters, params = theta * units + offset; level: variance before the sample (NaN: moves
+    with the mean), start_level its value at the estimates; gap: what a feasible step could still gain per observation;
+    basis (K, r): directions free of bounds.
     """
 
     theta: FloatArray
@@ -47,7 +49,7 @@ class SeriesFit:
     persistence: float
     gap: float
     converged: bool
-    free: BoolArray
+    basis: FloatArray
     notes: tuple[str, ...]
     evaluations: int
 
@@ -59,7 +61,8 @@ def evaluate(spec: GARCH, y: FloatArray, theta: FloatArray, level: float) -> Var
     T, K = len(y), len(theta)
     h, dlogh, gradient = np.empty(T), np.empty((T, K)), np.empty(K)
     value = kernels.garch_likelihood(
-        np.ascontiguousarray(y), theta, spec.mean == "constant", spec.p, spec.o, spec.q, spec.start == "rugarch", level, h, dlogh, gradient
+        np.ascontiguousarray(y), theta, spec.mean == "constant", spec.p, spec.o, spec.q, spec.start == "rugarch", level,
+        h, dlogh, gradient,
     )  # fmt: skip
     return VariancePath(value, gradient, h, dlogh)
 
@@ -157,7 +160,9 @@ def _search(spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates)
     return best.x, count
 
 
-def _outer_product_metric(spec: GARCH, y: FloatArray, u: FloatArray, level: float, coordinates: _Coordinates) -> FloatArray:
+def _outer_product_metric(
+    spec: GARCH, y: FloatArray, u: FloatArray, level: float, coordinates: _Coordinates
+) -> FloatArray:
     """Inverse of the expected curvature at a start (information matrix of the Gaussian likelihood)."""
     theta, jacobian = coordinates.theta(u)
     path = evaluate(spec, y, theta, level)
@@ -182,7 +187,7 @@ def fit_series(spec: GARCH, raw: FloatArray) -> SeriesFit:
     variance = float(np.exp(u[k0]))
     theta, path, gap, weights = _settle(spec, y, level, coordinates, u[:k0], variance, weights)
     persistence = float(weights.sum())
-    free, notes = _bounds(spec, weights)
+    basis, notes = _bounds(spec, weights)
     converged = bool(np.isfinite(path.loglikelihood) and gap < GAP)
     if not converged:
         notes = (*notes, f"not converged: a step could still gain {gap * T:.3g} of log-likelihood to first order")
@@ -192,12 +197,19 @@ def fit_series(spec: GARCH, raw: FloatArray) -> SeriesFit:
     start_level = float(np.mean((y - (theta[0] if constant else 0.0)) ** 2)) if np.isnan(level) else level
     loglikelihood = float(path.loglikelihood - T * np.log(scale))
     return SeriesFit(
-        theta, units, offset, scale, shift, level, start_level, loglikelihood, persistence, gap, converged, free, notes, count
+        theta, units, offset, scale, shift, level, start_level, loglikelihood, persistence, gap, converged, basis, notes,
+        count,
     )  # fmt: skip
 
 
 def _settle(
-    spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates, mu: FloatArray, variance: float, weights: FloatArray
+    spec: GARCH,
+    y: FloatArray,
+    level: float,
+    coordinates: _Coordinates,
+    mu: FloatArray,
+    variance: float,
+    weights: FloatArray,
 ) -> tuple[FloatArray, VariancePath, float, FloatArray]:
     """Put weights that vanish on zero if the likelihood does not mind, and measure the stationarity gap."""
 
@@ -218,8 +230,8 @@ def _settle(
     return theta, path, gap + float(np.abs(slope[:k0]).sum() + abs(slope[k0] * theta[k0])), weights
 
 
-def _bounds(spec: GARCH, weights: FloatArray) -> tuple[BoolArray, tuple[str, ...]]:
-    """Which parameters have an ordinary standard error, and a sentence for each reason that one has not."""
+def _bounds(spec: GARCH, weights: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+    """Directions in which the estimates could move, and a sentence for each reason that some cannot."""
     names = spec.parameter_names
     k0 = 1 if spec.mean == "constant" else 0
     free = np.ones(len(names), dtype=np.bool_)
@@ -233,6 +245,8 @@ def _bounds(spec: GARCH, weights: FloatArray) -> tuple[BoolArray, tuple[str, ...
     elif at_zero.any():
         held = ", ".join(n for n, z in zip(names[k0 + 1 :], at_zero, strict=True) if z)
         notes.append(f"{held} on the bound: no standard error; the others are conditional on it")
-    if weights.sum() > spec.max_persistence - 1e-6:
-        notes.append(f"persistence at its limit {spec.max_persistence:g}: standard errors ignore the bound")
-    return free, tuple(notes)
+    if weights.sum() < spec.max_persistence - 1e-6:
+        return free_directions(free), tuple(notes)
+    notes.append(f"persistence at its limit {spec.max_persistence:g}: standard errors are conditional on it")
+    share = np.concatenate([np.zeros(k0 + 1), np.ones(spec.p), np.full(spec.o, 0.5), np.ones(spec.q)])
+    return free_directions(free, share), tuple(notes)

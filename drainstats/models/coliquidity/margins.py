@@ -20,7 +20,7 @@ import pandas as pd
 from drainstats.errors import OptionError, check_option
 from drainstats.models.base import Estimates, sandwich
 from drainstats.models.coliquidity.inputs import complete_rows, same_columns
-from drainstats.typing import BoolArray, FloatArray
+from drainstats.typing import FloatArray
 
 STARTS = ("rugarch", "arch", "fcp")
 
@@ -104,7 +104,11 @@ class GARCH:
         fits = [fit_series(self, wide.values[:, i]) for i in range(wide.values.shape[1])]
         prefixes = [""] if wide.kind in ("series", "vector") else [f"{c}." for c in wide.columns]
         names = [prefix + name for prefix in prefixes for name in self.parameter_names]
-        notes = tuple(f"{prefix.rstrip('.')}: {n}".removeprefix(": ") for prefix, f in zip(prefixes, fits, strict=True) for n in f.notes)
+        notes = tuple(
+            f"{prefix.rstrip('.')}: {n}".removeprefix(": ")
+            for prefix, f in zip(prefixes, fits, strict=True)
+            for n in f.notes
+        )
         estimates = np.concatenate([f.theta * f.units + f.offset for f in fits])
         return GARCHResult(
             params=pd.Series(estimates, index=names, name="estimate"),
@@ -201,12 +205,16 @@ class GARCHResult(Estimates):
     def status(self) -> pd.DataFrame:
         """One row a series: log-likelihood, persistence, whether it converged, evaluations used."""
         rows = [(f.loglikelihood, f.persistence, f.converged, f.gap, f.evaluations) for f in self.fits]
-        return pd.DataFrame(rows, index=self.columns, columns=["loglikelihood", "persistence", "converged", "gap", "evaluations"])
+        return pd.DataFrame(
+            rows, index=self.columns, columns=["loglikelihood", "persistence", "converged", "gap", "evaluations"]
+        )
 
     @property
-    def free(self) -> BoolArray:
-        """(N K,) bool: parameters inside their bounds and identified."""
-        return np.concatenate([f.free for f in self.fits])
+    def basis(self) -> FloatArray:
+        """(N K, r): directions in which the parameters are free of bounds and identified."""
+        from scipy.linalg import block_diag
+
+        return np.asarray(block_diag(*(f.basis for f in self.fits)))
 
     @property
     def units(self) -> FloatArray:
@@ -248,7 +256,7 @@ class GARCHResult(Estimates):
     def _covariance(self) -> FloatArray:
         if self.origin is not None:
             return self.origin.param_covariance.to_numpy()
-        return sandwich(self.bread, self.score_values, self.free) * np.outer(self.units, self.units)
+        return sandwich(self.bread, self.score_values, self.basis) * np.outer(self.units, self.units)
 
     def filter(self, y_new: Any) -> GARCHResult:
         """Run new data through at fixed parameters; means and the start of the variance are those of the fit."""
@@ -276,7 +284,9 @@ class GARCHResult(Estimates):
             step = omega + sum(alpha[i] * square[-1 - i] for i in range(self.spec.p))
             step = step + sum(gamma[i] * falling[-1 - i] for i in range(self.spec.o))
             step = step + sum(beta[j] * h[-1 - j] for j in range(self.spec.q))
-            square.append(step), falling.append(0.5 * step), h.append(step)
+            square.append(step)
+            falling.append(0.5 * step)
+            h.append(step)
         return pd.DataFrame(np.array(h[lags:]), index=pd.RangeIndex(1, horizon + 1, name="step"), columns=self.columns)
 
     @property

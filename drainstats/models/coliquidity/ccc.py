@@ -1,0 +1,164 @@
+"""CCC: how closely do the series move together, if that never changes?
+
+    z[t] = (y[t] - mu) / sqrt(h[t])  with GARCH margins,   corr(z[t]) = R for every t
+    R_ij = sum_t z_it z_jt / sqrt(sum_t z_it^2 sum_t z_jt^2)
+
+Bollerslev (1990), Review of Economics and Statistics 72, 498-505. Standard errors are those of a two-step moment
+estimate: the moment of a pair is  z_i z_j - R_ij (z_i^2 + z_j^2) / 2  on residuals scaled to unit second moment, and
+its derivative in the margin parameters enters exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from drainstats.errors import check_option
+from drainstats.models.base import sandwich
+from drainstats.models.coliquidity.correlation import (
+    CorrelationForecast,
+    CorrelationResult,
+    check_horizon,
+    correlation_root,
+    to_correlation,
+)
+from drainstats.models.coliquidity.inputs import check_target, several_assets
+from drainstats.models.coliquidity.margins import GARCH, GARCHResult
+from drainstats.typing import FloatArray
+
+
+@dataclass(frozen=True)
+class CCC:
+    """Constant conditional correlation.
+
+    Parameters
+    ----------
+    margins : GARCH, default GARCH()
+        Spec of every margin.
+    dist : {"normal"}, default "normal"
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.random.default_rng(0).standard_normal((400, 2)) @ np.array([[1.0, 0.5], [0.0, 1.0]])
+    >>> res = CCC(margins=GARCH(mean="zero")).fit(y)
+    >>> bool(abs(res.params["corr(0, 1)"] - 0.45) < 0.1)
+    True
+    """
+
+    margins: GARCH = field(default_factory=GARCH)
+    dist: Literal["normal"] = "normal"
+
+    def __post_init__(self) -> None:
+        check_option("dist", self.dist, ["normal"])
+
+    def fit(self, y: Any) -> CCCResult:
+        """Fit the margins, then the correlation of their standardised residuals.
+
+        Parameters
+        ----------
+        y : (T, N) table or array
+            Returns or innovations, any unit; complete rows.
+
+        Returns
+        -------
+        CCCResult
+
+        Raises
+        ------
+        DataError
+            Missing or infinite values, one asset, too few rows, a series that does not vary, duplicated series.
+        """
+        wide = several_assets(y, 10 + 2 * len(self.margins.parameter_names))
+        margins = self.margins.fit(wide.like(wide.values))
+        z = margins.std_resid_values
+        constant = to_correlation(z.T @ z / len(z))
+        check_target(constant, wide.columns)
+        rows, cols = np.tril_indices(len(constant), -1)
+        names = [f"corr({wide.columns[j]}, {wide.columns[i]})" for i, j in zip(rows, cols, strict=True)]
+        return CCCResult(
+            params=pd.concat([margins.params, pd.Series(constant[rows, cols], index=names)]).rename("estimate"),
+            loglikelihood=_joint_loglikelihood(margins, constant),
+            converged=margins.converged,
+            notes=margins.notes,
+            nobs=len(z),
+            margins=margins,
+            spec=self,
+            constant=constant,
+            origin=None,
+        )
+
+
+def _joint_loglikelihood(margins: GARCHResult, constant: FloatArray) -> float:
+    z = margins.std_resid_values
+    root = correlation_root(constant)
+    whitened = np.linalg.solve(root, z.T)
+    change = float((whitened**2).sum() - (z**2).sum())
+    return margins.loglikelihood - len(z) * float(np.log(np.diag(root)).sum()) - 0.5 * change
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CCCResult(CorrelationResult):
+    """A fitted CCC: `CorrelationResult` with ``spec``, ``constant`` (N, N) and ``origin`` (the fit of a filtered one)."""
+
+    spec: CCC
+    constant: FloatArray
+    origin: CCCResult | None
+
+    @property
+    def title(self) -> str:
+        """Model and margins."""
+        m = self.spec.margins
+        inner = f"GARCH({m.p}, {m.o}, {m.q})" if m.o else f"GARCH({m.p}, {m.q})"
+        return f"CCC on {inner} margins, {self.spec.dist}"
+
+    def _chunks(self, columns: list[int], rows: int) -> Iterator[FloatArray]:
+        block = self.constant[np.ix_(columns, columns)]
+        for first in range(0, self.nobs, rows):
+            yield np.repeat(block[None], min(rows, self.nobs - first), axis=0)
+
+    def _covariance(self) -> FloatArray:
+        from scipy.linalg import block_diag
+
+        if self.origin is not None:
+            return self.origin.param_covariance.to_numpy()
+        margins, R = self.margins, self.constant
+        rows, cols = np.tril_indices(len(R), -1)
+        size = np.sqrt((margins.std_resid_values**2).mean(axis=0))
+        z = margins.std_resid_values / size
+        rho = R[rows, cols]
+        moments = z[:, rows] * z[:, cols] - 0.5 * rho * (z[:, rows] ** 2 + z[:, cols] ** 2)
+        cross = np.empty((len(rho), len(margins.params)))
+        for k, (i, j) in enumerate(zip(rows, cols, strict=True)):
+            slope = np.zeros_like(z)
+            slope[:, i] = (z[:, j] - rho[k] * z[:, i]) / size[i]
+            slope[:, j] = (z[:, i] - rho[k] * z[:, j]) / size[j]
+            cross[k] = margins.pull_back(slope) / len(z)
+        bread = np.block([[margins.bread, np.zeros((len(margins.params), len(rho)))], [cross, -np.eye(len(rho))]])
+        basis = np.asarray(block_diag(margins.basis, np.eye(len(rho))))
+        units = np.concatenate([margins.units, np.ones(len(rho))])
+        joint = sandwich(bread, np.concatenate([margins.score_values, moments], axis=1), basis)
+        return np.asarray(joint * np.outer(units, units))
+
+    def filter(self, y_new: Any) -> CCCResult:
+        """Run new data through at fixed parameters: nothing in row t depends on later rows."""
+        margins = self.margins.filter(y_new)
+        value = _joint_loglikelihood(margins, self.constant)
+        return CCCResult(
+            self.params, value, self.converged, self.notes, margins.nobs, margins, self.spec, self.constant,
+            self.origin or self,
+        )  # fmt: skip
+
+    def forecast(self, horizon: int = 1) -> CorrelationForecast:
+        """Forecast variances of the next ``horizon`` steps; the correlation stays."""
+        check_horizon(horizon)
+        return CorrelationForecast(self.margins.forecast(horizon), np.repeat(self.constant[None], horizon, axis=0))
+
+    def simulate(self, steps: int, seed: int = 0, burn: int = 500) -> pd.DataFrame:
+        """``steps`` rows from the estimated model, after ``burn`` steps that are dropped."""
+        z = np.random.default_rng(seed).standard_normal((burn + steps, len(self.columns)))
+        return pd.DataFrame(self.margins.drive(z @ correlation_root(self.constant).T)[burn:], columns=self.columns)

@@ -1,0 +1,241 @@
+"""DCC: do the series move together more than they used to?
+
+    z[t] = (y[t] - mu) / sqrt(h[t])                                                  margins, one by one
+    Q[t] = (1 - sum a - sum b) S + sum_i a_i z[t-i] z[t-i]' + sum_j b_j Q[t-j]       a, b >= 0, sum a + sum b < 1
+    R[t] = diag(Q[t])^-1/2 Q[t] diag(Q[t])^-1/2
+
+Engle (2002), Journal of Business & Economic Statistics 20, 339-350; two-step inference after Engle and Sheppard
+(2001), NBER working paper 8554: with psi = (a, b) and theta the margins, the variance is A^-1 B A^-T / T, where A is
+block lower triangular (margin Hessians, cross derivatives of the psi scores in theta *through the target too*, psi
+Hessian) and B is the covariance of all scores. The sampling error of the target's own moments is not stacked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from drainstats.errors import OptionError, check_option
+from drainstats.models.base import sandwich
+from drainstats.models.coliquidity.correlation import (
+    CorrelationForecast,
+    CorrelationResult,
+    check_horizon,
+    correlation_root,
+    to_correlation,
+)
+from drainstats.models.coliquidity.inputs import check_target, several_assets
+from drainstats.models.coliquidity.margins import GARCH
+from drainstats.typing import FloatArray
+
+
+@dataclass(frozen=True)
+class DCC:
+    """DCC(P, Q) with correlation targeting.
+
+    Parameters
+    ----------
+    order : (int, int), default (1, 1)
+        Lags of shocks (a) and of Q (b).
+    margins : GARCH, default GARCH()
+        Spec of every margin.
+    dist : {"normal"}, default "normal"
+    convention : {"engle", "rmgarch"}, default "engle"
+        "engle": S is the second moment of the standardised residuals scaled to a unit diagonal, and before the sample
+        both zz' and Q equal S, so that Q[1] = S. "rmgarch": S is their covariance (demeaned, divisor T - 1) and Q
+        before the sample is S; the *maximised* likelihood takes the shocks before the sample as zeros, the *reported*
+        likelihood and paths take them as ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.random.default_rng(0).standard_normal((400, 2)) @ np.array([[1.0, 0.5], [0.0, 1.0]])
+    >>> res = DCC(margins=GARCH(mean="zero")).fit(y)
+    >>> list(res.params.index[-2:])
+    ['a1', 'b1']
+    """
+
+    order: tuple[int, int] = (1, 1)
+    margins: GARCH = field(default_factory=GARCH)
+    dist: Literal["normal"] = "normal"
+    convention: Literal["engle", "rmgarch"] = "engle"
+
+    def __post_init__(self) -> None:
+        check_option("dist", self.dist, ["normal"])
+        check_option("convention", self.convention, ["engle", "rmgarch"])
+        whole = isinstance(self.order, tuple) and all(isinstance(k, (int, np.integer)) for k in self.order)
+        if not whole or len(self.order) != 2 or self.order[0] < 1 or self.order[1] < 0:
+            raise OptionError(
+                f"order={self.order!r} must be (P, Q) with P at least 1 and Q at least 0; CCC has no lags."
+            )
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """a1, ..., aP, b1, ..., bQ."""
+        return [f"a{i + 1}" for i in range(self.order[0])] + [f"b{j + 1}" for j in range(self.order[1])]
+
+    def target(self, z: FloatArray) -> FloatArray:
+        """S from standardised residuals (T, N), by the convention."""
+        if self.convention == "rmgarch":
+            return np.asarray(np.cov(z, rowvar=False))
+        return to_correlation(z.T @ z / len(z))
+
+    def fit(self, y: Any) -> DCCResult:
+        """Fit the margins, then the correlation parameters.
+
+        Parameters
+        ----------
+        y : (T, N) table or array
+            Returns or innovations of log illiquidity, any unit; complete rows.
+
+        Returns
+        -------
+        DCCResult
+
+        Raises
+        ------
+        DataError
+            Missing or infinite values, one asset, too few rows, a series that does not vary, duplicated series.
+        """
+        from drainstats.models.coliquidity.dcc_search import fit_correlation, joint_loglikelihood
+
+        wide = several_assets(y, 10 + 2 * len(self.margins.parameter_names))
+        margins = self.margins.fit(wide.like(wide.values))
+        z = margins.std_resid_values
+        target = self.target(z)
+        check_target(target, wide.columns)
+        found = fit_correlation(self, z, target)
+        psi = pd.Series(found.psi, index=self.parameter_names)
+        return DCCResult(
+            params=pd.concat([margins.params, psi]).rename("estimate"),
+            loglikelihood=joint_loglikelihood(self, margins, target, found.psi),
+            converged=margins.converged and found.converged,
+            notes=(*margins.notes, *found.notes),
+            nobs=len(z),
+            margins=margins,
+            spec=self,
+            target=target,
+            basis=found.basis,
+            gap=found.gap,
+            evaluations=found.evaluations,
+            origin=None,
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DCCResult(CorrelationResult):
+    """A fitted DCC.
+
+    Besides what `CorrelationResult` offers: ``spec``, ``target`` (N, N), ``basis`` (k, r: directions of (a, b)
+    free of bounds), ``gap`` (what a feasible step in (a, b) could
+    still gain per time step, to first order), ``evaluations``, and ``origin``, the fit behind a filtered result.
+    """
+
+    spec: DCC
+    target: FloatArray
+    basis: FloatArray
+    gap: float
+    evaluations: int
+    origin: DCCResult | None
+
+    @property
+    def title(self) -> str:
+        """Orders, convention and margins."""
+        m = self.spec.margins
+        inner = f"GARCH({m.p}, {m.o}, {m.q})" if m.o else f"GARCH({m.p}, {m.q})"
+        return f"DCC{self.spec.order} on {inner} margins, {self.spec.dist}, convention {self.spec.convention}"
+
+    @property
+    def _psi(self) -> FloatArray:
+        return self.params.to_numpy()[-sum(self.spec.order) :]
+
+    def _chunks(self, columns: list[int], rows: int) -> Iterator[FloatArray]:
+        from drainstats.models.coliquidity.dcc_search import walk
+
+        z = np.ascontiguousarray(self.margins.std_resid_values[:, columns])
+        for q in walk(self.spec, z, self.target[np.ix_(columns, columns)], self._psi, rows):
+            yield to_correlation(q)
+
+    def _covariance(self) -> FloatArray:
+        from scipy.linalg import block_diag
+
+        from drainstats.models.coliquidity.dcc_search import correlation_moments
+
+        if self.origin is not None:
+            return self.origin.param_covariance.to_numpy()
+        margins = self.margins
+        scores, cross, inner = correlation_moments(self.spec, margins, self.target, self._psi)
+        K, k = margins.bread.shape[0], len(self._psi)
+        bread = np.zeros((K + k, K + k))
+        bread[:K, :K], bread[K:, :K], bread[K:, K:] = margins.bread, cross, inner
+        units = np.concatenate([margins.units, np.ones(k)])
+        basis = np.asarray(block_diag(margins.basis, self.basis))
+        joint = sandwich(bread, np.concatenate([margins.score_values, scores], axis=1), basis)
+        return np.asarray(joint * np.outer(units, units))
+
+    def filter(self, y_new: Any) -> DCCResult:
+        """Run new data through at fixed parameters.
+
+        Means, target and the start of the variances are those of the fit, so nothing in row t depends on later rows;
+        on the data of the fit the answer is the fit.
+        """
+        from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
+
+        margins = self.margins.filter(y_new)
+        return DCCResult(
+            self.params, joint_loglikelihood(self.spec, margins, self.target, self._psi), self.converged, self.notes,
+            margins.nobs, margins, self.spec, self.target, self.basis, self.gap, self.evaluations, self.origin or self,
+        )  # fmt: skip
+
+    def forecast(self, horizon: int = 1, method: Literal["q", "r"] = "q") -> CorrelationForecast:
+        """Forecast variances and correlations of the next ``horizon`` steps.
+
+        Parameters
+        ----------
+        horizon : int, default 1
+        method : {"q", "r"}, default "q"
+            One step ahead both are exact; further out both approximate (Engle and Sheppard, 2001). "q": the recursion
+            in Q goes on with future zz' replaced by Q, then is scaled. "r": R decays from its one-step forecast to the
+            scaled target at the rate sum a + sum b, as rmgarch does.
+        """
+        from drainstats.models.coliquidity.dcc_search import walk
+
+        check_horizon(horizon)
+        check_option("method", method, ["q", "r"])
+        P, Q = self.spec.order
+        m = max(P, Q)
+        z = self.margins.std_resid_values
+        tail: FloatArray = np.empty(0)
+        for q in walk(self.spec, z, self.target, self._psi, max(m, self._rows(z.shape[1])), keep=m):
+            tail = q[-m:].copy()
+        # A sample is longer than its lags, so the last m shocks are all inside it.
+        news = [np.outer(row, row) for row in z[-m:]]
+        path, rest = list(tail), 1.0 - self._psi.sum()
+        for _ in range(horizon):
+            step = rest * self.target + sum(self._psi[i] * news[-1 - i] for i in range(P))
+            step = step + sum(self._psi[P + j] * path[-1 - j] for j in range(Q))
+            path.append(step)
+            news.append(step)
+        correlation = to_correlation(np.array(path[m:]))
+        if method == "r":
+            decay = ((1.0 - rest) ** np.arange(horizon))[:, None, None]
+            correlation = (1.0 - decay) * to_correlation(self.target) + decay * correlation[0]
+        return CorrelationForecast(self.margins.forecast(horizon), correlation)
+
+    def simulate(self, steps: int, seed: int = 0, burn: int = 500) -> pd.DataFrame:
+        """``steps`` rows from the estimated model, after ``burn`` steps from the target that are dropped."""
+        rng = np.random.default_rng(seed)
+        (P, Q), N = self.spec.order, len(self.columns)
+        m, rest = max(P, Q), 1.0 - self._psi.sum()
+        z = np.zeros((m + burn + steps, N))
+        history, news = [self.target] * m, [self.target] * m
+        for t in range(m, len(z)):
+            step = rest * self.target + sum(self._psi[i] * news[-1 - i] for i in range(P))
+            step = step + sum(self._psi[P + j] * history[-1 - j] for j in range(Q))
+            z[t] = correlation_root(to_correlation(step)) @ rng.standard_normal(N)
+            history, news = [*history[1:], step], [*news[1:], np.outer(z[t], z[t])]
+        return pd.DataFrame(self.margins.drive(z[m:])[burn:], columns=self.columns)

@@ -1,0 +1,1 @@
+"""Published results as tests: the printed number, where it was read, ours, and the gap."""
