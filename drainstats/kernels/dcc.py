@@ -201,9 +201,7 @@ def dcc_adjoint(
         for k in range(Q):
             if t + 1 + k < T:
                 here += b[k] * slopes[t + 1 + k]
-            if t <= k:
-                dtarget += b[k] * here
-        dtarget += rest * here
+        dtarget += (rest + b[t:].sum()) * here
         for k in range(P):
             if t <= k:
                 dbefore += a[k] * here

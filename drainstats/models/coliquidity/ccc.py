@@ -11,7 +11,7 @@ its derivative in the margin parameters enters exactly.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -103,7 +103,7 @@ def _joint_loglikelihood(margins: GARCHResult, constant: FloatArray) -> float:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CCCResult(CorrelationResult):
-    """A fitted CCC: `CorrelationResult` with ``spec``, ``constant`` (N, N) and ``origin`` (the fit of a filtered one)."""
+    """A fitted CCC: `CorrelationResult` with ``spec``, ``constant`` (N, N) and ``origin`` (the fit behind a filter)."""
 
     spec: CCC
     constant: FloatArray
@@ -148,10 +148,7 @@ class CCCResult(CorrelationResult):
         """Run new data through at fixed parameters: nothing in row t depends on later rows."""
         margins = self.margins.filter(y_new)
         value = _joint_loglikelihood(margins, self.constant)
-        return CCCResult(
-            self.params, value, self.converged, self.notes, margins.nobs, margins, self.spec, self.constant,
-            self.origin or self,
-        )  # fmt: skip
+        return replace(self, loglikelihood=value, nobs=margins.nobs, margins=margins, origin=self.origin or self)
 
     def forecast(self, horizon: int = 1) -> CorrelationForecast:
         """Forecast variances of the next ``horizon`` steps; the correlation stays."""

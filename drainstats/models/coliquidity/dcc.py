@@ -13,7 +13,7 @@ Hessian) and B is the covariance of all scores. The sampling error of the target
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -186,10 +186,8 @@ class DCCResult(CorrelationResult):
         from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
 
         margins = self.margins.filter(y_new)
-        return DCCResult(
-            self.params, joint_loglikelihood(self.spec, margins, self.target, self._psi), self.converged, self.notes,
-            margins.nobs, margins, self.spec, self.target, self.basis, self.gap, self.evaluations, self.origin or self,
-        )  # fmt: skip
+        value = joint_loglikelihood(self.spec, margins, self.target, self._psi)
+        return replace(self, loglikelihood=value, nobs=margins.nobs, margins=margins, origin=self.origin or self)
 
     def forecast(self, horizon: int = 1, method: Literal["q", "r"] = "q") -> CorrelationForecast:
         """Forecast variances and correlations of the next ``horizon`` steps.

@@ -186,7 +186,6 @@ def fit_series(spec: GARCH, raw: FloatArray) -> SeriesFit:
     weights = weights_from(u[k0 + 1 :], spec.max_persistence)[0]
     variance = float(np.exp(u[k0]))
     theta, path, gap, weights = _settle(spec, y, level, coordinates, u[:k0], variance, weights)
-    persistence = float(weights.sum())
     basis, notes = _bounds(spec, weights)
     converged = bool(np.isfinite(path.loglikelihood) and gap < GAP)
     if not converged:
@@ -195,11 +194,22 @@ def fit_series(spec: GARCH, raw: FloatArray) -> SeriesFit:
     offset = np.zeros(len(theta))
     offset[:k0] = shift
     start_level = float(np.mean((y - (theta[0] if constant else 0.0)) ** 2)) if np.isnan(level) else level
-    loglikelihood = float(path.loglikelihood - T * np.log(scale))
     return SeriesFit(
-        theta, units, offset, scale, shift, level, start_level, loglikelihood, persistence, gap, converged, basis, notes,
-        count,
-    )  # fmt: skip
+        theta=theta,
+        units=units,
+        offset=offset,
+        scale=scale,
+        shift=shift,
+        level=level,
+        start_level=start_level,
+        loglikelihood=float(path.loglikelihood - T * np.log(scale)),
+        persistence=float(weights.sum()),
+        gap=gap,
+        converged=converged,
+        basis=basis,
+        notes=notes,
+        evaluations=count,
+    )
 
 
 def _settle(

@@ -10,7 +10,7 @@ weights alpha, alpha + gamma and beta kept non-negative and the persistence belo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -264,15 +264,14 @@ class GARCHResult(Estimates):
 
         wide = complete_rows(y_new, 2)
         same_columns(wide, self.columns)
-        origin = self.origin or self
         total = 0.0
         for i, f in enumerate(self.fits):
             path = evaluate(self.spec, (wide.values[:, i] - f.shift) / f.scale, f.theta, f.start_level)
             total += path.loglikelihood - len(wide.values) * np.log(f.scale)
-        return GARCHResult(
-            self.params, float(total), self.converged, self.notes, len(wide.values), self.spec, wide.values, wide.index,
-            self.columns, self.single, self.fits, origin,
-        )  # fmt: skip
+        rows = len(wide.values)
+        return replace(
+            self, loglikelihood=float(total), nobs=rows, y=wide.values, index=wide.index, origin=self.origin or self
+        )
 
     def forecast(self, horizon: int = 1) -> pd.DataFrame:
         """Expected variances of the next ``horizon`` steps (horizon × N, squared units of ``y``), rows 1, 2, ..."""
