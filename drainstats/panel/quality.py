@@ -53,7 +53,7 @@ def _asset_row(bars: pd.DataFrame, clock: Clock, rows: pd.DatetimeIndex) -> dict
 
 
 def _verdict(row: dict[str, object]) -> dict[str, str]:
-    coverage, bars = float(row["coverage"]), int(row["bars"])  # type: ignore[arg-type]
+    coverage, bars = float(row["coverage"]), int(row["bars"])  # type: ignore[call-overload]
     violations = int(row.get("ohlc_violations", 0))  # type: ignore[call-overload]
     if coverage < POOR_COVERAGE:
         return {"verdict": "poor", "why": f"coverage {coverage:.0%} below {POOR_COVERAGE:.0%}"}

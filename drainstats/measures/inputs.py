@@ -1,0 +1,72 @@
+"""What every measure asks of its input, and what it does with a negative estimate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from drainstats.errors import DataError, OptionError, check_option
+from drainstats.frames import Wide, as_wides
+from drainstats.typing import FloatArray
+
+NEGATIVE = ("keep", "nan", "zero", "abs")
+
+
+def positive(**tables: Any) -> tuple[Wide, ...]:
+    """Aligned tables whose numbers are finite and above zero; NaN means not observed."""
+    wides = as_wides(**tables)
+    for name, wide in zip(tables, wides, strict=True):
+        _refuse(name, wide, wide.values <= 0, "is not above zero")
+    return wides
+
+
+def not_negative(**tables: Any) -> tuple[Wide, ...]:
+    """Aligned tables whose numbers are finite and at least zero; NaN means not observed."""
+    wides = as_wides(**tables)
+    for name, wide in zip(tables, wides, strict=True):
+        _refuse(name, wide, wide.values < 0, "is negative")
+    return wides
+
+
+def _refuse(name: str, wide: Wide, bad: FloatArray, what: str) -> None:
+    bad = bad | np.isinf(wide.values)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        value = wide.values[row, column]
+        what = "is infinite" if np.isinf(value) else what
+        raise DataError(
+            f"{name}={value!r} {what}; set it to missing.", row=wide.index[row], column=wide.columns[column]
+        )
+
+
+def check_window(window: int, rows: int, least: int) -> None:
+    """A window is a whole number from ``least`` to the number of rows."""
+    if not isinstance(window, (int, np.integer)) or isinstance(window, bool) or window < least:
+        raise OptionError(f"window={window!r} must be a whole number of rows, at least {least}.")
+    if rows < window:
+        raise DataError(f"{rows} rows came, fewer than the window of {window}: pass more history or a shorter window.")
+
+
+def apply_negative(spread: FloatArray, negative: str) -> FloatArray:
+    """Keep the sign, or turn negative estimates into NaN, zero, or their absolute value."""
+    check_option("negative", negative, NEGATIVE)
+    if negative == "abs":
+        return np.abs(spread)
+    if negative in ("nan", "zero"):
+        return np.where(spread < 0, np.nan if negative == "nan" else 0.0, spread)
+    return spread
+
+
+def signed_root(square: FloatArray) -> FloatArray:
+    """Root of the absolute value with the sign of the square."""
+    return np.sign(square) * np.sqrt(np.abs(square))
+
+
+def window_mean(values: FloatArray, width: int) -> FloatArray:
+    """Mean of the numbers among the last ``width`` rows of each column; NaN before the first full window."""
+    from drainstats.kernels import windows
+
+    out = np.empty_like(values)
+    windows.window_mean(np.ascontiguousarray(values), width, 1, out)
+    return out

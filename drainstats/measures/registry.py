@@ -1,0 +1,86 @@
+"""Which measures there are, what they need, what they can and cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measure: ``fields`` of a panel in calling order, unit, direction, what it sees, horizon in rows, source."""
+
+    name: str
+    fields: tuple[str, ...]
+    unit: str
+    rises_with: str
+    sees: str
+    window: int
+    source: str
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function in `drainstats.measures`, loaded now."""
+        import drainstats.measures as room
+
+        function: Callable[..., Any] = getattr(room, self.name)
+        return function
+
+
+_FRACTION = "fraction of price"
+MEASURES = {
+    m.name: m
+    for m in (
+        Measure(
+            "edge", ("open", "high", "low", "close"), _FRACTION, "illiquidity",
+            "the spread level over a month; smooths a crash day away", 21,
+            "Ardia, Guidotti and Kroencke (2024)",
+        ),
+        Measure(
+            "corwin_schultz", ("high", "low", "close"), _FRACTION, "illiquidity",
+            "changes of the spread over time; biased when trading is thin", 21, "Corwin and Schultz (2012)",
+        ),
+        Measure(
+            "abdi_ranaldo", ("high", "low", "close"), _FRACTION, "illiquidity",
+            "changes of the spread over time; overnight gaps dominate in shares", 21, "Abdi and Ranaldo (2017)",
+        ),
+        Measure(
+            "roll", ("close",), _FRACTION, "illiquidity", "bid-ask bounce; negative in trends", 21, "Roll (1984)"
+        ),
+        Measure(
+            "parkinson", ("high", "low"), "log price per bar", "illiquidity",
+            "the crash day itself, but volatility and drain alike", 1, "Parkinson (1980)",
+        ),
+        Measure(
+            "amihud", ("close", "dollar_volume"), "per unit of quote currency", "illiquidity",
+            "slow changes of impact; blind to flash crashes, in which volume explodes", 21, "Amihud (2002)",
+        ),
+        Measure(
+            "dollar_volume", ("close", "volume"), "quote currency", "liquidity",
+            "activity; rises in a crash", 1, "",
+        ),
+    )
+}  # fmt: skip
+
+
+def list_measures() -> pd.DataFrame:
+    """The measures a panel offers, a row each.
+
+    Returns
+    -------
+    DataFrame
+        Index: name. Columns: inputs, unit, what it rises with, what it sees in a crash, default window, source.
+
+    Examples
+    --------
+    >>> import drainstats as ds
+    >>> ds.list_measures().loc["amihud", "inputs"]
+    'close, dollar_volume'
+    """
+    rows = [(m.name, ", ".join(m.fields), m.unit, m.rises_with, m.sees, m.window, m.source) for m in MEASURES.values()]
+    return pd.DataFrame(rows, columns=["name", "inputs", "unit", "rises_with", "sees", "window", "source"]).set_index(
+        "name"
+    )

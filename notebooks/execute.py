@@ -1,0 +1,34 @@
+"""Run every percent-format notebook from top to bottom and write its paired .ipynb, outputs included."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+
+import jupytext
+from nbclient import NotebookClient
+
+FOLDER = pathlib.Path(__file__).parent
+KERNEL = "python3"
+
+
+def execute(script: pathlib.Path) -> pathlib.Path:
+    """Execute one notebook; an error in a cell ends the run with that cell's message."""
+    notebook = jupytext.read(script)
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": KERNEL}
+    NotebookClient(notebook, timeout=300, kernel_name=KERNEL, resources={"metadata": {"path": str(FOLDER)}}).execute()
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:02d}"
+        cell.metadata.pop("execution", None)
+    paired = script.with_suffix(".ipynb")
+    temporary = paired.with_suffix(".tmp")
+    jupytext.write(notebook, temporary, fmt="ipynb")
+    os.replace(temporary, paired)
+    return paired
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:] or sorted(p.name for p in FOLDER.glob("[0-9]*.py"))
+    for name in wanted:
+        print(execute(FOLDER / name).relative_to(FOLDER.parent))
