@@ -180,8 +180,8 @@ def markdown(table: pd.DataFrame) -> str:
 PAGE = """# How often the event-study tests reject
 
 One date that all assets share, {replications} simulated markets a row (seed {seed}), nominal level 5 %, 20 assets,
-estimation rows −250 to −11, event window 0, {placebos} placebo dates; t6 is Student's t with six degrees of freedom for the
-common factor and for the own errors. One binomial standard error is {error:.1f} percentage points. Made by
+estimation rows −250 to −11, event window 0, {placebos} placebo dates; t6 is Student's t with six degrees of freedom for
+the common factor and for the own errors. One binomial standard error is {error:.1f} percentage points. Made by
 `python docs/make_size_tables.py`; a slow test makes the first two tables anew and compares.
 
 The last column is the share of markets in which `event_study` warns that the common share of variance rose.
@@ -193,8 +193,8 @@ BMP and the normal reference for KP-BMP are no options of `event_study`; they sh
 
 ## True null, the common share of variance rises
 
-**Neither test holds its level here, and no test on one date can:** the date's mean is one draw of a factor whose variance
-rose, which looks like a shift. The warning is there for this; use `.rank` and several episodes.
+**Neither test holds its level here, and no test on one date can:** the date's mean is one draw of a factor whose
+variance rose, which looks like a shift. The warning is there for this; use `.rank` and several episodes.
 
 {unequal}
 

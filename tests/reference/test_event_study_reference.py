@@ -1,0 +1,86 @@
+"""Event-study statistics against R estudy2 0.10.0 and against an earlier simulation of test sizes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from drainstats.episodes.abnormal import Offsets, abnormal_values
+from drainstats.episodes.commondate import cross_section, date_statistics
+
+pytestmark = pytest.mark.reference
+
+FOLDER = "reference/events/eventstudy"
+DATES = pd.date_range("2020-03-16", "2020-03-20")
+
+
+@pytest.fixture(scope="module")
+def estudy2(data_root):
+    folder = data_root / FOLDER
+    read = {
+        name: pd.read_csv(folder / "data" / f"estudy2_{name}.csv", index_col=0, parse_dates=True)
+        for name in ("observed", "market", "abnormal")
+    }
+    expected = json.loads((folder / "expected" / "estudy2_expected.json").read_text())["parametric"]
+    return read["observed"], read["market"]["market"], read["abnormal"], expected
+
+
+@pytest.mark.parametrize("day", range(5))
+def test_market_model_abnormal_returns(estudy2, day):
+    observed, market, abnormal, expected = estudy2
+    row = observed.index.get_loc(DATES[day])
+    fits = abnormal_values(
+        observed.to_numpy(), Offsets((-240 - day, -1 - day), (0, 0)), row, 1, market=market.to_numpy()
+    )
+    np.testing.assert_allclose(fits.total[0], abnormal.loc[DATES[day]], rtol=0, atol=1e-14)
+    n, mean, variance = cross_section(fits.total[0], np.ones(7))
+    assert mean == pytest.approx(expected[day]["mean"], rel=1e-8)
+    assert mean / np.sqrt(variance / n) == pytest.approx(expected[day]["t_test_stat"], rel=1e-8)
+
+
+@pytest.mark.parametrize("day", range(5))
+def test_boehmer_statistic_in_the_convention_of_estudy2(estudy2, day):
+    """estudy2 divides by rows - 1 and takes the market's moments over all estimation rows, the asset's own or not.
+
+    Ours divides by rows - 2 and uses the rows that the asset has; converting one into the other must give its number.
+    """
+    observed, market, _, expected = estudy2
+    row = observed.index.get_loc(DATES[day])
+    fits = abnormal_values(
+        observed.to_numpy(), Offsets((-240 - day, -1 - day), (0, 0)), row, 1, market=market.to_numpy()
+    )
+    x = market.to_numpy()[row - 240 - day : row - day]
+    leverage = (market.iloc[row] - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum()
+    rows = fits.rows[0]
+    sigma = fits.sigma[0] * np.sqrt((rows - 2) / (rows - 1))
+    theirs = fits.total[0] / (sigma * np.sqrt(1 + 1 / rows + leverage))
+    n, mean, variance = cross_section(theirs, np.ones(7))
+    assert mean / np.sqrt(variance / n) == pytest.approx(expected[day]["bh_stat"], rel=1e-8)
+
+
+@pytest.mark.parametrize("day", range(5))
+def test_boehmer_statistic_in_our_convention_is_near(estudy2, day):
+    observed, market, _, expected = estudy2
+    row = observed.index.get_loc(DATES[day])
+    offsets = Offsets((-240 - day, -1 - day), (0, 0))
+    found = date_statistics(observed.to_numpy(), offsets, row, 1, market=market.to_numpy())
+    # Two of seven firms miss 13 and 28 of 240 rows; the conventions differ by that much.
+    assert found.bmp[0] == pytest.approx(expected[day]["bh_stat"], rel=1e-3, abs=5e-4)
+
+
+@pytest.mark.parametrize(("rho", "name"), [(0.0, "rho=0"), (0.3, "rho=0.3"), (0.6, "rho=0.6")])
+def test_sizes_agree_with_an_earlier_simulation(data_root, rho, name):
+    """20 assets, 120 estimation rows, normal errors: rejections of BMP and KP-BMP by the normal law, as they had it."""
+    from scipy.special import ndtr
+
+    expected = json.loads((data_root / FOLDER / "expected" / "mc_size.json").read_text())["rejection"][name]
+    rng = np.random.default_rng(17)
+    y = np.sqrt(rho) * rng.standard_normal((2000, 121, 1)) + np.sqrt(1 - rho) * rng.standard_normal((2000, 121, 20))
+    found = date_statistics(y, Offsets((-120, -1), (0, 0)), 120, 1)
+    for key, statistic in (("bmp", found.bmp), ("kp_adjBMP", found.kp)):
+        rate = (2 * ndtr(-np.abs(statistic)) < 0.05).mean()
+        error = np.sqrt(rate * (1 - rate) * (1 / 400 + 1 / 2000))
+        assert abs(rate - expected[key]) < 3 * error
