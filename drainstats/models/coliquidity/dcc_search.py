@@ -53,7 +53,8 @@ def likelihood(
     rows = T if slopes else 0
     in_q, in_z = np.empty((rows, N, N)), np.empty((rows, N))
     a, b = np.ascontiguousarray(psi[:P]), np.ascontiguousarray(psi[P:])
-    kernels.dcc_likelihood(np.ascontiguousarray(z), target, before, a, b, value, scores, in_q, in_z)
+    lower = np.tril_indices(N)
+    kernels.dcc_likelihood(np.ascontiguousarray(z), target[lower], before[lower], a, b, value, scores, in_q, in_z)
     return value, scores, in_q, in_z
 
 
@@ -168,14 +169,17 @@ def _settle(
     return CorrelationFit(psi, basis, gap, converged, tuple(notes), count)
 
 
-def _total_slope(spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray, reported: bool) -> FloatArray:
-    """d (correlation log-likelihood) / d (margin parameters) (N K,), through the residuals and through the target."""
+def _slopes(spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Derivatives of the correlation log-likelihood in psi (k,) and in the margin parameters (N K,).
+
+    The latter run through the residuals and through the target.
+    """
     from drainstats.kernels import dcc as kernels
 
     z = margins.std_resid_values
     T, N = z.shape
     P = spec.order[0]
-    _, _, slopes, in_z = likelihood(spec, z, target, before_sample(spec, target, reported), psi, slopes=True)
+    _, scores, slopes, in_z = likelihood(spec, z, target, before_sample(spec, target, True), psi, slopes=True)
     in_target, in_before = np.zeros((N, N)), np.zeros((N, N))
     a, b = np.ascontiguousarray(psi[:P]), np.ascontiguousarray(psi[P:])
     kernels.dcc_adjoint(z, a, b, slopes, in_z, in_target, in_before)
@@ -187,7 +191,7 @@ def _total_slope(spec: DCC, margins: GARCHResult, target: FloatArray, psi: Float
         scale = np.sqrt(second)
         in_moment = in_target / np.outer(scale, scale) - np.diag((in_target * target).sum(axis=1) / second)
         in_z += 2.0 / T * z @ in_moment
-    return margins.pull_back(in_z)
+    return scores.sum(axis=0), margins.pull_back(in_z)
 
 
 def correlation_moments(
@@ -198,17 +202,13 @@ def correlation_moments(
     Both derivatives are central differences, in psi alone, of exact gradients: 2 k passes whatever N.
     """
     z = margins.std_resid_values
-    T, k = len(z), len(psi)
-    before = before_sample(spec, target, True)
-    scores = likelihood(spec, z, target, before, psi)[1]
+    k = len(psi)
+    scores = likelihood(spec, z, target, before_sample(spec, target, True), psi)[1]
     cross, inner = np.empty((k, len(margins.params))), np.empty((k, k))
     for i in range(k):
         step = np.zeros(k)
         step[i] = 1e-4 * max(min(psi[i], 1.0 - psi.sum()), 1e-3)
-        width = 2.0 * step[i] * T
-        ahead = _total_slope(spec, margins, target, psi + step, True)
-        behind = _total_slope(spec, margins, target, psi - step, True)
-        cross[i] = (ahead - behind) / width
-        up, down = (likelihood(spec, z, target, before, psi + s)[1].sum(axis=0) for s in (step, -step))
-        inner[i] = (up - down) / width
+        ahead, behind = (_slopes(spec, margins, target, psi + s) for s in (step, -step))
+        width = 2.0 * step[i] * len(z)
+        inner[i], cross[i] = (ahead[0] - behind[0]) / width, (ahead[1] - behind[1]) / width
     return scores, cross, 0.5 * (inner + inner.T)
