@@ -24,29 +24,20 @@ def _rest(a: FloatArray, b: FloatArray) -> float:
 
 
 @kernel
-def _pull(
-    q: FloatArray,
-    m: int,
-    z: FloatArray,
-    low: FloatArray,
-    inv: FloatArray,
-    scale: FloatArray,
-    u: FloatArray,
-    g: FloatArray,
-) -> FloatArray:
-    """Four log-likelihoods and their derivatives with respect to Q.
+def _factor(q: FloatArray, m: int, low: FloatArray, inv: FloatArray, scale: FloatArray) -> None:
+    """Cholesky factors L of four correlation matrices and their inverses.
 
-    ``q`` (m + 4, M) packed lower triangles and ``z`` (m + 4, N), the current four behind m old ones; work ``low``,
-    ``inv`` (N, N, 4), ``scale`` (N, 4). Writes ``u`` = R^-1 z (N, 4) and ``g`` (4, M) with d ll = -sum_c g_c dQ_c over
-    the packed triangle. Returns ll (4,) = -0.5 (log|R| + z'R^-1 z - z'z).
+    ``q`` (m + 4, M) packed lower triangles, the current four behind m old ones. Writes ``scale`` (N, 4) = Q_ii^-1/2,
+    ``low`` (N, N, 4) = L with 1 / L_ii on the diagonal, and ``inv`` (N, N, 4) with inv[j, i] = (L^-1)_ij for i >= j, so
+    that sums run along rows.
     """
-    n = z.shape[1]
-    ll, sums = np.zeros(4), np.zeros(4)
+    n = low.shape[0]
+    sums = np.zeros(4)
     c = 0
     for i in range(n):
         for l in range(4):
             scale[i, l] = 1.0 / np.sqrt(q[m + l, c + i])
-            u[i, l] = 0.0
+            low[i, i, l] = 1.0
         for j in range(i + 1):
             s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
             for k in range(j):
@@ -56,34 +47,47 @@ def _pull(
                 s3 += low[i, k, 3] * low[j, k, 3]
             sums[0], sums[1], sums[2], sums[3] = s0, s1, s2, s3
             for l in range(4):
-                rest = q[m + l, c] * scale[i, l] * scale[j, l] - sums[l]
-                # The diagonal keeps 1 / L_ii: only its inverse is ever used.
-                low[i, j, l] = rest * low[j, j, l] if j < i else 1.0 / np.sqrt(rest)
+                low[i, j, l] = (q[m + l, c] * scale[i, l] * scale[j, l] - sums[l]) * low[j, j, l]
             c += 1
-    # inv[j, i] = (L^-1)_ij for i >= j, so that the sums below run along rows.
+        # The diagonal was 1 while its own sum was taken, so it now holds the squared pivot.
+        for l in range(4):
+            low[i, i, l] = 1.0 / np.sqrt(low[i, i, l])
     for j in range(n):
         for l in range(4):
             inv[j, j, l] = low[j, j, l]
-            ll[l] += np.log(low[j, j, l])
         for i in range(j + 1, n):
             s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
-            for k in range(j, i):
-                s0 -= low[i, k, 0] * inv[j, k, 0]
-                s1 -= low[i, k, 1] * inv[j, k, 1]
-                s2 -= low[i, k, 2] * inv[j, k, 2]
-                s3 -= low[i, k, 3] * inv[j, k, 3]
+            for k in range(i - j):
+                s0 -= low[i, j + k, 0] * inv[j, j + k, 0]
+                s1 -= low[i, j + k, 1] * inv[j, j + k, 1]
+                s2 -= low[i, j + k, 2] * inv[j, j + k, 2]
+                s3 -= low[i, j + k, 3] * inv[j, j + k, 3]
             sums[0], sums[1], sums[2], sums[3] = s0, s1, s2, s3
             for l in range(4):
                 inv[j, i, l] = sums[l] * low[i, i, l]
+
+
+@kernel
+def _pull(
+    inv: FloatArray, scale: FloatArray, z: FloatArray, m: int, u: FloatArray, g: FloatArray, ll: FloatArray
+) -> None:
+    """Four log-likelihoods and their derivatives with respect to Q, from `_factor`.
+
+    ``z`` (m + 4, N), the current four behind m old ones. Writes ``ll`` (4,) = -0.5 (log|R| + z'R^-1 z - z'z), ``u``
+    (N, 4) = R^-1 z and ``g`` (4, M) with d ll = -sum_c g_c dQ_c over the packed triangle.
+    """
+    n = z.shape[1]
+    sums = np.zeros(4)
+    u[:, :] = 0.0
     c = 0
     for i in range(n):
         for j in range(i + 1):
             s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
-            for k in range(i, n):
-                s0 += inv[i, k, 0] * inv[j, k, 0]
-                s1 += inv[i, k, 1] * inv[j, k, 1]
-                s2 += inv[i, k, 2] * inv[j, k, 2]
-                s3 += inv[i, k, 3] * inv[j, k, 3]
+            for k in range(n - i):
+                s0 += inv[i, i + k, 0] * inv[j, i + k, 0]
+                s1 += inv[i, i + k, 1] * inv[j, i + k, 1]
+                s2 += inv[i, i + k, 2] * inv[j, i + k, 2]
+                s3 += inv[i, i + k, 3] * inv[j, i + k, 3]
             sums[0], sums[1], sums[2], sums[3] = s0, s1, s2, s3
             for l in range(4):
                 g[l, c] = sums[l]
@@ -93,14 +97,37 @@ def _pull(
             c += 1
     for l in range(4):
         c = 0
+        ll[l] = 0.0
         for i in range(n):
-            ll[l] -= 0.5 * (u[i, l] - z[m + l, i]) * z[m + l, i]
+            ll[l] += np.log(inv[i, i, l]) - 0.5 * (u[i, l] - z[m + l, i]) * z[m + l, i]
             for j in range(i):
                 g[l, c] = (g[l, c] - u[i, l] * u[j, l]) * (scale[i, l] * scale[j, l])
                 c += 1
             g[l, c] = 0.5 * (g[l, c] - 1.0 + u[i, l] * (z[m + l, i] - u[i, l])) * scale[i, l] ** 2
             c += 1
-    return ll
+
+
+@kernel
+def _advance(
+    path: FloatArray, z: FloatArray, target: FloatArray, a: FloatArray, b: FloatArray, rest: float, s: int
+) -> None:
+    """Fill slot ``s`` of Q, zz' and dQ / d psi from the slots before it."""
+    P, Q, M = a.shape[0], b.shape[0], target.shape[0]
+    c = 0
+    for i in range(z.shape[1]):
+        for j in range(i + 1):
+            path[1, s, c] = z[s, i] * z[s, j]
+            path[0, s, c] = rest * target[c]
+            c += 1
+    for k in range(P + Q):
+        source, back, weight = (1, s - 1 - k, a[k]) if k < P else (0, s - 1 - k + P, b[k - P])
+        for c in range(M):
+            old = path[source, back, c]
+            path[0, s, c] += weight * old
+            path[2 + k, s, c] = old - target[c]
+        for r in range(Q):
+            for c in range(M):
+                path[2 + k, s, c] += b[r] * path[2 + k, s - 1 - r, c]
 
 
 @kernel
@@ -130,37 +157,30 @@ def dcc_likelihood(
     # Slot s of a block holds time t0 + s - m: m old steps, then four current ones. Layers: Q, zz', then dQ / d psi.
     path, zl = np.zeros((2 + K, m + 4, M)), np.zeros((m + 4, n))
     low, inv, g = np.zeros((n, n, 4)), np.zeros((n, n, 4)), np.zeros((4, M))
-    scale, u = np.zeros((n, 4)), np.zeros((n, 4))
+    scale, u, sums, ll = np.zeros((n, 4)), np.zeros((n, 4)), np.zeros(4), np.zeros(4)
     for s in range(m):
         for c in range(M):
             path[0, s, c], path[1, s, c] = target[c], before[c]
     for t0 in range(0, T, 4):
         width = min(4, T - t0)
         for s in range(m, m + 4):
-            c = 0
             for i in range(n):
                 zl[s, i] = z[t0 + s - m, i] if s < m + width else 0.0
-                for j in range(i + 1):
-                    path[1, s, c] = zl[s, i] * zl[s, j]
-                    path[0, s, c] = rest * target[c]
-                    c += 1
-            for k in range(K):
-                source, back, weight = (1, s - 1 - k, a[k]) if k < P else (0, s - 1 - k + P, b[k - P])
-                for c in range(M):
-                    old = path[source, back, c]
-                    path[0, s, c] += weight * old
-                    path[2 + k, s, c] = old - target[c]
-                for r in range(Q):
-                    for c in range(M):
-                        path[2 + k, s, c] += b[r] * path[2 + k, s - 1 - r, c]
-        ll = _pull(path[0], m, zl, low, inv, scale, u, g)
+            _advance(path, zl, target, a, b, rest, s)
+        _factor(path[0], m, low, inv, scale)
+        _pull(inv, scale, zl, m, u, g, ll)
+        for k in range(K):
+            s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+            for c in range(M):
+                s0 -= g[0, c] * path[2 + k, m, c]
+                s1 -= g[1, c] * path[2 + k, m + 1, c]
+                s2 -= g[2, c] * path[2 + k, m + 2, c]
+                s3 -= g[3, c] * path[2 + k, m + 3, c]
+            sums[0], sums[1], sums[2], sums[3] = s0, s1, s2, s3
+            for l in range(width):
+                scores[t0 + l, k] = sums[l]
         for l in range(width):
             loglik[t0 + l] = ll[l]
-            for k in range(K):
-                total = 0.0
-                for c in range(M):
-                    total -= g[l, c] * path[2 + k, m + l, c]
-                scores[t0 + l, k] = total
             if keep:
                 _spread(g[l], slopes[t0 + l])
                 for i in range(n):
