@@ -17,7 +17,7 @@ import pandas as pd
 
 from drainstats.episodes.episode import Episode
 from drainstats.episodes.recovery import fit_decay
-from drainstats.episodes.stress import Stress, measure_stress
+from drainstats.episodes.stress import Stress, measure_stress, row_median
 from drainstats.errors import DataError, OptionError
 from drainstats.frames import as_wide
 from drainstats.panel.panel import LiquidityPanel
@@ -196,8 +196,10 @@ def _exit_cost(panel: LiquidityPanel, notional: float) -> pd.DataFrame | None:
     from drainstats.measures.ranges import parkinson
 
     volatility = parkinson(panel["high"], panel["low"], window=1)
-    cost: pd.DataFrame = square_root_cost(volatility, panel["dollar_volume"], notional)
-    return cost
+    volume = panel["dollar_volume"]
+    cost: pd.DataFrame = square_root_cost(volatility, volume, notional)
+    # The law describes orders that are part of the bar's volume; for larger ones it says nothing.
+    return cost.where(volume >= notional)
 
 
 def _from_table(data: Any, available_at: pd.Series | None) -> _Market:
@@ -251,14 +253,13 @@ def _record(market: _Market, stress: Stress, rules: Rules, onset: int, alarm: in
     end = None if last is None else last - rules.quiet
     arrivals = _arrivals(stress.z, onset, stop, rules)
     first_seen = {int(i): row for i, row in arrivals.items() if row <= alarm}
-    earliest = min(first_seen.values())
-    first = [i for i, row in first_seen.items() if row == earliest]
+    shares = _source_shares(first_seen)
     members = sorted(arrivals, key=lambda i: (arrivals[i], i))
     span = slice(onset, stop if end is None else end + 1)
-    strength = np.nanmedian(stress.z[span][:, members], axis=1)
+    strength = row_median(stress.z[span][:, members])
     trough = onset + int(np.nanargmax(strength))
     depth = float(np.exp(-np.nanmedian(stress.excess[trough, members])))
-    decay = fit_decay(np.nanmedian(stress.excess[trough:stop][:, members], axis=1))
+    decay = fit_decay(row_median(stress.excess[trough:stop][:, members]))
     cost, cost_before = _costs(market.cost, members, trough, onset)
     length = stop - onset if end is None else end - onset + 1
     return Episode(
@@ -272,8 +273,8 @@ def _record(market: _Market, stress: Stress, rules: Rules, onset: int, alarm: in
         breadth=float(np.nanmax(stress.breadth[span])),
         breadth_p_value=float(stress.p_value[alarm]),
         depth=depth,
-        source=pd.Series({str(names[i]): float(i in first) / len(first) for i in members}),
-        source_identified=len(first) == 1,
+        source=pd.Series({str(names[i]): shares.get(i, 0.0) for i in members}),
+        source_identified=max(shares.values()) == 1.0,
         exit_cost=cost,
         exit_cost_baseline=cost_before,
         notional=rules.notional if market.cost is not None else float("nan"),
@@ -297,6 +298,17 @@ def _arrivals(z: FloatArray, onset: int, stop: int, rules: Rules) -> dict[int, i
             row -= int(np.argmin(before)) if not before.all() else len(before)
         arrivals[int(i)] = row
     return arrivals
+
+
+def _source_shares(arrivals: dict[int, int]) -> dict[int, float]:
+    """Equal shares for the assets that arrived first, half of that for those one bar later.
+
+    Neighbouring bars are too close to order by: a crossing late in one and one early in the next may be minutes apart.
+    """
+    first = min(arrivals.values())
+    weights = {i: {0: 1.0, 1: 0.5}[row - first] for i, row in arrivals.items() if row - first <= 1}
+    total = sum(weights.values())
+    return {i: weight / total for i, weight in weights.items()}
 
 
 def _costs(cost: pd.DataFrame | None, members: list[int], trough: int, onset: int) -> tuple[float, float]:

@@ -43,12 +43,13 @@ class Episode:
     depth : float
         Share of baseline liquidity left at the trough (median over members): 0.1 means that nine tenths were gone.
     source : Series
-        Asset → share of being the source; sums to one. Assets that arrive in one bar share it.
+        Asset → share of being the source; sums to one. Assets that arrive in one bar share it equally; one that
+        arrives a bar later has half of theirs, because neighbouring bars are too close to order by.
     source_identified : bool
-        False when several assets arrived first in the same bar: then the data do not name one source.
+        True when one asset led all others by two bars or more; else the data do not name one source.
     exit_cost, exit_cost_baseline : float
         Cost of leaving ``notional`` by the square-root law at the trough and before (median over members); NaN without
-        prices and volumes.
+        prices and volumes, or when the notional exceeds what the members trade in a bar.
     notional : float
         In quote currency.
     half_life : float
@@ -261,7 +262,9 @@ def _source_text(episode: Episode) -> str:
         return "not stated"
     if episode.source_identified:
         return f"{shares.index[0]} ({shares.iloc[0]:.0%})"
-    return f"not identified: {len(shares)} assets crossed first in one bar ({', '.join(map(str, shares.index[:3]))} …)"
+    first = int((shares == shares.iloc[0]).sum())
+    more = f", {len(shares) - first} one bar later" if len(shares) > first else ""
+    return f"not identified: {first} first in one bar{more} ({', '.join(map(str, shares.index[:3]))} …)"
 
 
 def _breadth_text(episode: Episode) -> str:
@@ -271,7 +274,7 @@ def _breadth_text(episode: Episode) -> str:
 
 def _exit_text(episode: Episode) -> str:
     if episode.exit_cost != episode.exit_cost:
-        return "not measured (needs prices and volumes)"
+        return "not measured (needs prices, and volumes above the notional)"
     ratio = episode.exit_cost / episode.exit_cost_baseline
     return (
         f"{1e4 * episode.exit_cost:.0f} bp to leave {episode.notional:,.0f} at the trough, "

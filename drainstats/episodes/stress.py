@@ -32,6 +32,14 @@ class Stress:
     centre: FloatArray
 
 
+def row_median(values: FloatArray) -> FloatArray:
+    """Median of the numbers of each row; NaN for a row without one."""
+    out = np.full(len(values), np.nan)
+    seen = ~np.isnan(values).all(axis=1)
+    out[seen] = np.nanmedian(values[seen], axis=1)
+    return out
+
+
 def log_illiquidity(frame: pd.DataFrame) -> FloatArray:
     """Logs; what is not positive has no log and counts as not observed."""
     values = frame.to_numpy(dtype=np.float64, copy=True)
@@ -58,8 +66,7 @@ def measure_stress(
     above = (np.nan_to_num(z, nan=-np.inf) > line).sum(axis=1)
     enough = observed >= min_assets
     breadth = np.where(enough, above / np.maximum(observed, 1), np.nan)
-    centre = np.full(len(x), np.nan)
-    centre[enough] = np.nanmedian(z[enough], axis=1)
+    centre = np.where(enough, row_median(z), np.nan)
     p_value = _trailing_rank(breadth, _window_starts(frame.index, baseline), min_baseline)
     return Stress(excess, z, breadth, p_value, observed, centre)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -18,14 +20,14 @@ def _longest_run(flags: np.ndarray) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-def _asset_row(bars: pd.DataFrame, clock: Clock, rows: pd.DatetimeIndex) -> dict[str, object]:
+def _asset_row(bars: pd.DataFrame, clock: Clock, rows: pd.DatetimeIndex) -> dict[str, Any]:
     seen = bars.dropna(how="all")
     if seen.empty:
         return {"bars": 0, "coverage": 0.0, "verdict": "empty", "why": "no value in any field"}
     first, last = seen.index[0], seen.index[-1]
     inside = rows[(rows >= first) & (rows <= last)]
     expected = len(inside) if clock.session else int((last - first) / clock.step) + 1
-    row: dict[str, object] = {
+    row: dict[str, Any] = {
         "first": first,
         "last": last,
         "bars": len(seen),
@@ -52,9 +54,8 @@ def _asset_row(bars: pd.DataFrame, clock: Clock, rows: pd.DatetimeIndex) -> dict
     return row | _verdict(row)
 
 
-def _verdict(row: dict[str, object]) -> dict[str, str]:
-    coverage, bars = float(row["coverage"]), int(row["bars"])  # type: ignore[call-overload]
-    violations = int(row.get("ohlc_violations", 0))  # type: ignore[call-overload]
+def _verdict(row: dict[str, Any]) -> dict[str, str]:
+    coverage, bars, violations = row["coverage"], row["bars"], row.get("ohlc_violations", 0)
     if coverage < POOR_COVERAGE:
         return {"verdict": "poor", "why": f"coverage {coverage:.0%} below {POOR_COVERAGE:.0%}"}
     if violations > POOR_VIOLATIONS * bars:

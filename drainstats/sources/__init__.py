@@ -1,0 +1,1 @@
+"""From bytes to tidy tables: file readers, and where bundled datasets live."""
