@@ -126,75 +126,117 @@ def abnormal_values(
     -------
     Abnormal
     """
+    series = _centred(values, market)
+    before = _Span(first + offsets.estimation[0], dates, offsets.length)
+    fit = _regress(series, before, market is not None)
+    during, m = _Span(first + offsets.window[0], dates, offsets.span), offsets.span
+    y_sum, x_sum, whole = (_sliding(a, during).sum(axis=-2) for a in (series.y, series.x, series.seen))
+    coefficients = 1 if market is None else 2
+    usable = (fit.rows >= max(min_rows, coefficients + 1)) & ~fit.flat & (whole == m)
+    rows = np.maximum(fit.rows, 1.0)
+    rss = np.where(usable, fit.rss, 1.0)
+    sigma = np.sqrt(rss / np.maximum(rows - coefficients, 1.0))
+    total = y_sum - m * fit.alpha - fit.beta * x_sum
+    leverage = np.divide((x_sum - m * fit.xbar) ** 2, fit.sxx, out=np.zeros_like(rows), where=fit.sxx > 0)
+    error = sigma * np.sqrt(m + m * m / rows + leverage)
+    return Abnormal(
+        alpha=fit.alpha + series.anchor - fit.beta * series.level,
+        beta=fit.beta,
+        sigma=sigma,
+        rows=fit.rows,
+        total=total,
+        standardized=np.where(usable, total / error, 0.0),
+        usable=usable,
+        correlation=_mean_correlation(series, before, fit, np.where(usable, np.sqrt(rows / rss), 0.0)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Windows of ``length`` rows that begin at rows first, first + 1, ..., first + dates - 1."""
+
+    first: int
+    dates: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """y (..., T, N) less its anchor and x (T, 1) less its level, zero where not seen; seen is 0 or 1."""
+
+    y: FloatArray
+    x: FloatArray
+    seen: FloatArray
+    anchor: FloatArray
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Regression:
+    """Least squares per date and asset. xbar, sxx: mean and variation of x; rss: residual squares; flat: none left."""
+
+    rows: FloatArray
+    alpha: FloatArray
+    beta: FloatArray
+    xbar: FloatArray
+    sxx: FloatArray
+    rss: FloatArray
+    flat: BoolArray
+
+
+def _centred(values: FloatArray, market: FloatArray | None) -> _Series:
     seen = np.isfinite(values)
+    level, x = 0.0, np.zeros((values.shape[-2], 1))
     if market is not None:
         seen &= np.isfinite(market)[:, None]
         level = float(np.nanmean(market))
         x = np.where(np.isfinite(market), market - level, 0.0)[:, None]
+    # Windows of squares lose digits to the level of a series; taking off one number per asset costs nothing.
+    anchor = np.where(seen, values, 0.0).sum(axis=-2, keepdims=True) / np.maximum(seen.sum(axis=-2, keepdims=True), 1)
+    return _Series(np.where(seen, values - anchor, 0.0), x, seen.astype(np.float64), anchor, level)
+
+
+def _regress(series: _Series, before: _Span, with_market: bool) -> _Regression:
+    y, seen, x = (_sliding(a, before) for a in (series.y, series.seen, series.x))
+    ones = np.ones(before.length)
+    rows, sy, raw = ones @ seen, ones @ y, ones @ _sliding(series.y**2, before)
+    n = np.maximum(rows, 1.0)
+    xbar = sxx = beta = np.zeros_like(n)
+    if with_market:
+        xt = np.swapaxes(x, -1, -2)
+        sx, sx2, sxy = (a[..., 0, :] for a in (xt @ seen, xt**2 @ seen, xt @ y))
+        xbar, sxx = sx / n, sx2 - sx * sx / n
+        beta = np.divide(sxy - sx * sy / n, sxx, out=np.zeros_like(n), where=sxx > _FLAT * sx2)
+    rss = raw - sy * sy / n - beta**2 * sxx
+    return _Regression(rows, sy / n - beta * xbar, beta, xbar, sxx, rss, rss <= _FLAT * raw)
+
+
+def _mean_correlation(series: _Series, before: _Span, fit: _Regression, weight: FloatArray) -> FloatArray:
+    """Mean over pairs of assets of the residual correlation, each pair weighted by the rows that both have.
+
+    With residuals scaled to mean square one and zero where missing, the products of all pairs in a row are the squared
+    sum less the sum of squares: no pair is ever formed.
+    """
+    y, used = _sliding(series.y, before), (weight > 0).astype(np.float64)
+    if (series.seen == 1.0).all():
+        expected, present = (fit.alpha * weight).sum(axis=-1)[..., None], used.sum(axis=-1)[..., None]
+        present = np.broadcast_to(present, (*present.shape[:-1], before.length))
+        slope = (fit.beta * weight).sum(axis=-1)[..., None]
     else:
-        level, x = 0.0, np.zeros((values.shape[-2], 1))
-    count = np.maximum(seen.sum(axis=-2, keepdims=True), 1)
-    # Windows of squares lose digits to the level; a shift that all dates share costs nothing.
-    anchor = np.where(seen, values, 0.0).sum(axis=-2, keepdims=True) / count
-    y = np.where(seen, values - anchor, 0.0)
-    mask = seen.astype(np.float64)
-
-    before = {"first": first + offsets.estimation[0], "dates": dates, "length": offsets.length}
-    mask_before, y_before, x_before = (_sliding(a, **before) for a in (mask, y, x))
-    ones = np.ones(offsets.length)
-    n, sy, raw = ones @ mask_before, ones @ y_before, ones @ _sliding(y * y, **before)
-    n_safe = np.maximum(n, 1.0)
-    syy = raw - sy * sy / n_safe
-    if market is None:
-        xbar = sxx = beta = np.zeros_like(n)
-    else:
-        weights = np.swapaxes(x_before, -1, -2)
-        sx, sx2, sxy = (
-            (w @ v)[..., 0, :] for w, v in ((weights, mask_before), (weights**2, mask_before), (weights, y_before))
-        )
-        xbar, sxx = sx / n_safe, sx2 - sx * sx / n_safe
-        beta = np.divide(sxy - sx * sy / n_safe, sxx, out=np.zeros_like(sxx), where=sxx > _FLAT * sx2)
-    alpha = sy / n_safe - beta * xbar
-    rss = syy - beta**2 * sxx
-    coefficients = 1 if market is None else 2
-
-    during = {"first": first + offsets.window[0], "dates": dates, "length": offsets.span}
-    m = offsets.span
-    y_sum, x_sum, whole = (_sliding(a, **during).sum(axis=-2) for a in (y, x, mask))
-    usable = (n >= max(min_rows, coefficients + 1)) & (rss > _FLAT * raw) & (whole == m)
-    sigma = np.sqrt(np.where(usable, rss, 1.0) / np.maximum(n - coefficients, 1.0))
-    total = y_sum - m * alpha - beta * x_sum
-    leverage = np.divide((x_sum - m * xbar) ** 2, sxx, out=np.zeros_like(sxx), where=sxx > 0)
-    standardized = np.where(usable, total / (sigma * np.sqrt(m + m * m / n_safe + leverage)), 0.0)
-
-    weight = np.where(usable, np.sqrt(n_safe / np.where(usable, rss, 1.0)), 0.0)
-    z = (
-        _by_row(y_before, weight)
-        - _by_row(mask_before, alpha * weight)
-        - x_before[..., 0] * _by_row(mask_before, beta * weight)
-    )
-    present = _by_row(mask_before, usable.astype(np.float64))
-    own = (n * usable).sum(axis=-1)
+        seen = _sliding(series.seen, before)
+        expected, present, slope = (_by_row(seen, w) for w in (fit.alpha * weight, used, fit.beta * weight))
+    z = _by_row(y, weight) - expected - _sliding(series.x, before)[..., 0] * slope
+    own = (fit.rows * used).sum(axis=-1)
     pairs = (present**2).sum(axis=-1) - own
-    correlation = np.divide((z**2).sum(axis=-1) - own, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
-    return Abnormal(
-        alpha=alpha + anchor - beta * level,
-        beta=beta,
-        sigma=sigma,
-        rows=n,
-        total=total,
-        standardized=standardized,
-        usable=usable,
-        correlation=correlation,
-    )
+    return np.divide((z**2).sum(axis=-1) - own, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
 
 
-def _sliding(values: FloatArray, first: int, dates: int, length: int) -> FloatArray:
-    """(..., T, K) → (..., dates, length, K): the windows that begin at rows first, first + 1, ... ; a view."""
-    view = np.lib.stride_tricks.sliding_window_view(values, length, axis=-2)
-    return np.swapaxes(view[..., first : first + dates, :, :], -1, -2)
+def _sliding(values: FloatArray, span: _Span) -> FloatArray:
+    """(..., T, K) → (..., dates, length, K), a view."""
+    view = np.lib.stride_tricks.sliding_window_view(values, span.length, axis=-2)
+    return np.swapaxes(view[..., span.first : span.first + span.dates, :, :], -1, -2)
 
 
 def _by_row(windows: FloatArray, weights: FloatArray) -> FloatArray:
     """(..., dates, length, N) windows times (..., dates, N) weights, summed over assets."""
-    return np.matmul(windows, weights[..., None])[..., 0]
+    return np.asarray(np.matmul(windows, weights[..., None])[..., 0])

@@ -79,7 +79,7 @@ def work_out(data: Market, row: int, others: list[int], plan: Plan) -> DatedEven
     out = _left_out(data, row, fits, plan)
     if len(assets) < 2:
         raise DataError(f"{label}: {len(assets)} of {len(data.columns)} assets can be used and a test needs two; {out}")
-    values = data.values[:end, assets]
+    values = np.ascontiguousarray(data.values[:end, assets])
     at = date_statistics(values, plan.offsets, row, 1, market=market, min_rows=plan.min_rows)
     if np.isnan(at.kp[0]):
         raise DataError(
@@ -99,7 +99,8 @@ def work_out(data: Market, row: int, others: list[int], plan: Plan) -> DatedEven
     notes = [f"{label}: {out}"] if out else []
     notes += _facts(label, data, rows, effective, at)
     notes += _dominant(label, data.columns[assets], fits.standardized[0, assets])
-    notes += _persistence(label, residuals[: plan.offsets.length] / fits.sigma[0, assets])
+    standard = residuals[: plan.offsets.length] / fits.sigma[0, assets]
+    notes += _groups(label, standard) + _persistence(label, standard)
     lead = min(plan.offsets.estimation[1] + 1, plan.offsets.window[0]) - plan.offsets.estimation[0]
     return DatedEvent(row, assets, at, rows, placebo, p_value, rank, effective, residuals[lead:], tuple(notes))
 
@@ -205,6 +206,27 @@ def _dominant(label: str, names: pd.Index, standardized: FloatArray) -> list[str
     return [
         f"{label}: {names[k]} alone makes {share:.0%} of the dispersion across assets (standardised value "
         f"{standardized[k]:.1f}), which blunts the tests; see whether its estimation window is stale."
+    ]
+
+
+def _groups(label: str, standard: FloatArray) -> list[str]:
+    """A note when assets come in groups that move together, so that n assets are worth far fewer.
+
+    With one common factor the dispersion across n assets has n - 1 degrees of freedom; for a residual correlation
+    matrix C and the centring matrix M it has tr(MC)^2 / tr(MCMC) (Satterthwaite); what sampling adds is taken off.
+    """
+    seen = np.isfinite(standard)
+    z = np.where(seen, standard, 0.0)
+    z = z / np.sqrt((z**2).sum(axis=0))
+    correlation = z.T @ z
+    centred = correlation - correlation.mean(axis=0) - correlation.mean(axis=1)[:, None] + correlation.mean()
+    trace, n = np.trace(centred), standard.shape[1]
+    freedom = trace**2 / max((centred**2).sum() - trace**2 / len(standard), 1e-12)
+    if n < 5 or freedom > (n - 1) / 2:
+        return []
+    return [
+        f"{label}: the assets come in groups: the dispersion has about {freedom:.0f} degrees of freedom, not {n - 1}; "
+        "kp_bmp rejects too often; take one asset a group, or read studentized_placebo."
     ]
 
 

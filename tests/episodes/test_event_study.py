@@ -318,6 +318,17 @@ def test_the_stale_asset_that_blunts_the_tests_is_named():
     assert any("C alone makes" in note for note in study.notes)
 
 
+def test_groups_of_assets_are_noted():
+    rng = np.random.default_rng(6)
+    coins = rng.standard_normal((700, 3)) + rng.standard_normal((700, 1))
+    venues = pd.DataFrame(np.repeat(coins, 7, axis=1) + 0.2 * rng.standard_normal((700, 21)), DAYS)
+    with pytest.warns(CommonShareWarning):
+        study = ds.event_study(venues, DAYS[600])
+    assert any("about 2 degrees of freedom, not 20" in note for note in study.notes)
+    many = pd.DataFrame(rng.standard_normal((700, 120)) + rng.standard_normal((700, 1)), DAYS)
+    assert not any("groups" in note for note in ds.event_study(many, DAYS[600]).notes)
+
+
 def test_persistent_levels_are_noted():
     study = ds.event_study(calm().cumsum(), DAYS[600])
     assert any("study its changes or innovations" in note for note in study.notes)
