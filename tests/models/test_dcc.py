@@ -251,6 +251,34 @@ def test_bad_input_is_a_sentence(panel, res):
         res.forecast(2, method="mean")
 
 
+def _hostile(kind, rng, T):
+    z = rng.standard_normal((T, 2))
+    if kind == "fat":
+        z = rng.standard_t(3, (T, 2))
+    elif kind == "outlier":
+        z[T // 2] = 50.0
+    elif kind == "zeros":
+        z = np.where(rng.random((T, 2)) < 0.6, 0.0, z)
+    elif kind == "unit root":
+        z = np.cumsum(z, axis=0)
+    elif kind == "drifting scale":
+        z *= np.exp(np.cumsum(0.1 * rng.standard_normal((T, 1)), axis=0))
+    return z @ np.array([[1.0, 0.3], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize("kind", ["calm", "fat", "outlier", "zeros", "unit root", "drifting scale"])
+def test_hostile_data_converge_or_say_what_is_on_a_bound(kind):
+    """No failure, no warning, no start value returned: optima on edges are reached and named."""
+    rng = np.random.default_rng(7)
+    for T in (60, 250, 1000):
+        for margins in (ds.GARCH(), ds.GARCH(o=1, start="arch")):
+            fit = ds.DCC(margins=margins).fit(_hostile(kind, rng, T))
+            assert fit.converged, fit.notes
+            assert np.isfinite(fit.last.to_numpy()).all()
+            if fit.std_errors.isna().any():
+                assert fit.notes
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("N", "T", "low"), [(3, 1000, 0.86), (3, 2500, 0.88)])
 def test_estimates_are_nearly_unbiased_and_intervals_cover(N, T, low):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drainstats.models.base import free_directions
-from drainstats.models.optimise import coordinates_of, minimise, stationarity_gap, weights_from
+from drainstats.models.optimise import coordinates_of, minimise, minimise_at_bounds, stationarity_gap, weights_from
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 # Sum of a and of b: usual, lively, slow, nearly constant.
 STARTING_GRID = ((0.02, 0.95), (0.06, 0.88), (0.01, 0.985), (0.01, 0.70))
 LIMIT = 0.9999
+# Below GAP per time step the search is done; a fit has converged when it leaves less than LOSS of log-likelihood.
 GAP = 1e-7
+LOSS = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,14 @@ def fit_correlation(spec: DCC, z: FloatArray, target: FloatArray) -> Correlation
     T, N = z.shape
     before = before_sample(spec, target, False)
 
+    def at_weights(psi: FloatArray) -> tuple[float, FloatArray]:
+        value, scores, _, _ = likelihood(spec, z, target, before, psi)
+        return -float(value.sum()) / T, -scores.sum(axis=0) / T
+
     def objective(u: FloatArray) -> tuple[float, FloatArray]:
         psi, jacobian = weights_from(u, LIMIT)
-        value, scores, _, _ = likelihood(spec, z, target, before, psi)
-        return -float(value.sum()) / T, -(jacobian.T @ scores.sum(axis=0)) / T
+        value, gradient = at_weights(psi)
+        return value, jacobian.T @ gradient
 
     few = np.unique(np.linspace(0, N - 1, min(N, 6)).astype(int))
     small = target[np.ix_(few, few)], before[np.ix_(few, few)]
@@ -124,7 +130,10 @@ def fit_correlation(spec: DCC, z: FloatArray, target: FloatArray) -> Correlation
         if not cornered and np.abs(best.gradient).max() < 1e-6:
             break
     assert best is not None
-    return _settle(spec, z, target, before, weights_from(best.x, LIMIT)[0], count)
+    psi = weights_from(best.x, LIMIT)[0]
+    if not stationarity_gap(psi, at_weights(psi)[1], LIMIT) < GAP:
+        psi = minimise_at_bounds(at_weights, psi, LIMIT, 0).x
+    return _settle(spec, z, target, before, psi, count)
 
 
 def _metric(spec: DCC, z: FloatArray, target: FloatArray, before: FloatArray, u: FloatArray) -> FloatArray:
@@ -161,7 +170,7 @@ def _settle(
     if at_limit:
         notes.append(f"sum of a and b at its limit {LIMIT:g}: standard errors are conditional on it")
     basis = free_directions(free, np.ones(len(psi)) if at_limit else None)
-    converged = bool(np.isfinite(gap) and gap < GAP)
+    converged = bool(np.isfinite(gap) and gap * len(z) < LOSS)
     if not converged:
         notes.append(
             f"a and b not converged: a step could still gain {gap * len(z):.3g} of log-likelihood to first order"

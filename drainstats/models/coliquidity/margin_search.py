@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drainstats.models.base import free_directions
-from drainstats.models.optimise import Minimum, coordinates_of, minimise, stationarity_gap, weights_from
+from drainstats.models.optimise import (
+    Minimum,
+    coordinates_of,
+    minimise,
+    minimise_at_bounds,
+    stationarity_gap,
+    weights_from,
+)
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -16,7 +23,9 @@ if TYPE_CHECKING:
 
 # Persistence and the share of it that news takes: calm, usual, nervous, nearly integrated, nearly absent.
 STARTING_GRID = ((0.95, 0.08), (0.99, 0.04), (0.90, 0.15), (0.75, 0.40), (0.98, 0.20), (0.40, 0.50))
+# Below GAP per observation the search is done; a fit has converged when it leaves less than LOSS of log-likelihood.
 GAP = 1e-7
+LOSS = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +190,15 @@ def fit_series(spec: GARCH, raw: FloatArray) -> SeriesFit:
     y = np.ascontiguousarray((raw - shift) / scale)
     level = backcast(y - y.mean() if constant else y) if spec.start == "arch" else np.nan
     coordinates = _Coordinates(spec)
-    u, count = _search(spec, y, level, coordinates)
     k0, T = coordinates.k0, len(y)
+    u, count = _search(spec, y, level, coordinates)
     weights = weights_from(u[k0 + 1 :], spec.max_persistence)[0]
-    variance = float(np.exp(u[k0]))
-    theta, path, gap, weights = _settle(spec, y, level, coordinates, u[:k0], variance, weights)
+    point = _settle(spec, y, level, coordinates, coordinates.theta(u)[0][: k0 + 1], weights)
+    if not point.gap < GAP:
+        point = _polish(spec, y, level, coordinates, point)
+    theta, weights, path, gap = point.theta, point.weights, point.path, point.gap
     basis, notes = _bounds(spec, weights)
-    converged = bool(np.isfinite(path.loglikelihood) and gap < GAP)
+    converged = bool(np.isfinite(path.loglikelihood) and gap * T < LOSS)
     if not converged:
         notes = (*notes, f"not converged: a step could still gain {gap * T:.3g} of log-likelihood to first order")
     units = np.concatenate([[scale] * k0, [scale**2], np.ones(len(weights))])
@@ -212,32 +223,67 @@ def fit_series(spec: GARCH, raw: FloatArray) -> SeriesFit:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A candidate: parameters, weights, path and stationarity gap."""
+
+    theta: FloatArray
+    weights: FloatArray
+    path: VariancePath
+    gap: float
+
+
+def _point(
+    spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates, head: FloatArray, weights: FloatArray
+) -> _Point:
+    """Evaluate ``head`` = [mu], omega with ``weights``."""
+    theta = np.concatenate([head, coordinates.map @ weights])
+    path = evaluate(spec, y, theta, level)
+    slope, k0 = -path.gradient / len(y), coordinates.k0
+    gap = stationarity_gap(weights, coordinates.map.T @ slope[k0 + 1 :], coordinates.limit)
+    return _Point(theta, weights, path, gap + float(np.abs(slope[:k0]).sum() + abs(slope[k0] * theta[k0])))
+
+
 def _settle(
-    spec: GARCH,
-    y: FloatArray,
-    level: float,
-    coordinates: _Coordinates,
-    mu: FloatArray,
-    variance: float,
-    weights: FloatArray,
-) -> tuple[FloatArray, VariancePath, float, FloatArray]:
-    """Put weights that vanish on zero if the likelihood does not mind, and measure the stationarity gap."""
-
-    def at(w: FloatArray) -> tuple[FloatArray, VariancePath]:
-        omega = variance * (1.0 - weights.sum())
-        theta = np.concatenate([mu, [omega], coordinates.map @ w])
-        return theta, evaluate(spec, y, theta, level)
-
-    theta, path = at(weights)
+    spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates, head: FloatArray, weights: FloatArray
+) -> _Point:
+    """Put weights that vanish on zero if the likelihood does not mind."""
+    point = _point(spec, y, level, coordinates, head, weights)
     snapped = np.where(weights < 1e-5, 0.0, weights)
     if (snapped != weights).any():
-        theta0, path0 = at(snapped)
-        if path0.loglikelihood >= path.loglikelihood - 1e-7:
-            theta, path, weights = theta0, path0, snapped
+        other = _point(spec, y, level, coordinates, head, snapped)
+        if other.path.loglikelihood >= point.path.loglikelihood - 1e-7:
+            return other
+    return point
+
+
+def _polish(spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates, point: _Point) -> _Point:
+    """Finish on the bounds themselves, from where the free search stopped and from a middling start."""
     k0, T = coordinates.k0, len(y)
-    slope = -path.gradient / T
-    gap = stationarity_gap(weights, coordinates.map.T @ slope[k0 + 1 :], coordinates.limit)
-    return theta, path, gap + float(np.abs(slope[:k0]).sum() + abs(slope[k0] * theta[k0])), weights
+
+    def objective(x: FloatArray) -> tuple[float, FloatArray]:
+        omega = np.exp(min(x[k0], 50.0))
+        theta = np.concatenate([x[:k0], [omega], coordinates.map @ x[k0 + 1 :]])
+        path = evaluate(spec, y, theta, level)
+        slope = path.gradient
+        gradient = np.concatenate([slope[:k0], [slope[k0] * omega], coordinates.map.T @ slope[k0 + 1 :]])
+        return -path.loglikelihood / T, -gradient / T
+
+    def start(theta: FloatArray, weights: FloatArray) -> FloatArray:
+        return np.concatenate([theta[:k0], [np.log(max(theta[k0], 1e-12))], weights])
+
+    middling = weights_from(coordinates.start(0.7, 0.3)[k0 + 1 :], coordinates.limit)[0]
+    best = point
+    for x in (start(point.theta, point.weights), np.concatenate([np.zeros(k0), [np.log(0.3)], middling])):
+        found = minimise_at_bounds(objective, x, coordinates.limit, k0 + 1).x
+        head = np.append(found[:k0], np.exp(found[k0]))
+        other = _settle(spec, y, level, coordinates, head, found[k0 + 1 :])
+        gain = other.path.loglikelihood - best.path.loglikelihood
+        if gain > LOSS or (gain > -LOSS and other.gap < best.gap):
+            best = other
+        if best.gap * T < LOSS:
+            break
+    return best
 
 
 def _bounds(spec: GARCH, weights: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
