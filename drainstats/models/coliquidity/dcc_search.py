@@ -54,7 +54,8 @@ def likelihood(
     value, scores = np.empty(T), np.empty((T, len(psi)))
     rows = T if slopes else 0
     in_q, in_z = np.empty((rows, N, N)), np.empty((rows, N))
-    a, b = np.ascontiguousarray(psi[:P]), np.ascontiguousarray(psi[P:])
+    # Copies: pandas hands out read-only views, for which the kernel would be compiled once more.
+    a, b = psi[:P].copy(), psi[P:].copy()
     lower = np.tril_indices(N)
     kernels.dcc_likelihood(np.ascontiguousarray(z), target[lower], before[lower], a, b, value, scores, in_q, in_z)
     return value, scores, in_q, in_z
@@ -74,7 +75,7 @@ def walk(
 
     P, Q = spec.order
     m, N = max(P, Q), z.shape[1]
-    a, b = np.ascontiguousarray(psi[:P]), np.ascontiguousarray(psi[P:])
+    a, b = psi[:P].copy(), psi[P:].copy()
     shocks = np.repeat(before_sample(spec, target, True)[None], m, axis=0)
     old = np.repeat(target[None], m, axis=0)
     for first in range(0, len(z), rows):
@@ -190,7 +191,7 @@ def _slopes(spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray
     P = spec.order[0]
     _, scores, slopes, in_z = likelihood(spec, z, target, before_sample(spec, target, True), psi, slopes=True)
     in_target, in_before = np.zeros((N, N)), np.zeros((N, N))
-    a, b = np.ascontiguousarray(psi[:P]), np.ascontiguousarray(psi[P:])
+    a, b = psi[:P].copy(), psi[P:].copy()
     kernels.dcc_adjoint(z, a, b, slopes, in_z, in_target, in_before)
     if spec.convention == "rmgarch":
         in_z += 2.0 / (T - 1) * (z - z.mean(axis=0)) @ in_target
