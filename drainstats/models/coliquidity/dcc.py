@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import OptionError, check_option
+from drainstats.errors import DataError, OptionError, check_option
 from drainstats.models.base import sandwich
 from drainstats.models.coliquidity.correlation import (
     CorrelationForecast,
@@ -207,10 +207,11 @@ class DCCResult(CorrelationResult):
         P, Q = self.spec.order
         m = max(P, Q)
         z = self.margins.std_resid_values
+        if len(z) < m:
+            raise DataError(f"A forecast needs the last {m} rows and {len(z)} are there; filter a longer stretch.")
         tail: FloatArray = np.empty(0)
         for q in walk(self.spec, z, self.target, self._psi, max(m, self._rows(z.shape[1])), keep=m):
             tail = q[-m:].copy()
-        # A sample is longer than its lags, so the last m shocks are all inside it.
         news = [np.outer(row, row) for row in z[-m:]]
         path, rest = list(tail), 1.0 - self._psi.sum()
         for _ in range(horizon):

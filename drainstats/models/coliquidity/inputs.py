@@ -11,8 +11,8 @@ from drainstats.frames import Wide, as_wide
 from drainstats.typing import FloatArray
 
 
-def complete_rows(data: Any, least: int) -> Wide:
-    """Take ``data`` apart and insist on finite values, distinct names and at least ``least`` rows."""
+def complete_rows(data: Any, least: int, varying: bool = True) -> Wide:
+    """Take ``data`` apart; insist on finite values, distinct names, enough rows and, if ``varying``, no flat series."""
     wide = as_wide(data, "y")
     values, columns = wide.values, wide.columns
     if values.shape[1] == 0:
@@ -34,6 +34,8 @@ def complete_rows(data: Any, least: int) -> Wide:
         )
     if len(values) < least:
         raise DataError(f"y has {len(values)} rows and the model needs at least {least}; take a longer sample.")
+    if not varying:
+        return wide
     spread = np.ptp(values, axis=0)
     flat = np.flatnonzero(spread <= 1e-13 * np.abs(values).max(axis=0))
     if len(flat):

@@ -262,7 +262,7 @@ class GARCHResult(Estimates):
         """Run new data through at fixed parameters; means and the start of the variance are those of the fit."""
         from drainstats.models.coliquidity.margin_search import evaluate
 
-        wide = complete_rows(y_new, 2)
+        wide = complete_rows(y_new, self._lags, varying=False)
         same_columns(wide, self.columns)
         total = 0.0
         for i, f in enumerate(self.fits):
