@@ -1,0 +1,234 @@
+"""Proofs that nothing looks ahead.
+
+`assert_causal` asks two things of a function of data along time, at many cut points: that its answer on the data up to
+the cut is the answer it gives there on all data (prefix invariance), and that the answer up to the cut stays the same
+when what comes later is blanked, shuffled or multiplied by a thousand (future perturbation). A function that peeks
+fails one of them, and the error names the first time stamp that moved. The second catches what the first can miss:
+options that depend on the length of the data.
+
+The lists say of every public name whether its time-indexed output is causal; the tests run the proof over `CAUSAL`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from drainstats.errors import DataError, LookAheadError, OptionError
+from drainstats.frames import to_pandas
+from drainstats.typing import FloatArray
+
+CAUSAL: dict[str, str] = {
+    "measures.edge": "trailing window",
+    "measures.corwin_schultz": "trailing window",
+    "measures.abdi_ranaldo": "trailing window",
+    "measures.roll": "trailing window",
+    "measures.parkinson": "trailing window",
+    "measures.amihud": "trailing window",
+    "measures.dollar_volume": "row by row",
+    "measures.square_root_cost": "row by row",
+    "LiquidityPanel.measure": "as the measure",
+    "innovations": "with method log_difference: the row and the one before",
+    "detect_episodes": "onset, detected_at and source of alarms raised; every field from known_at on",
+    "signals.CoLiquidityLevel": "refitted on rows up to then, filtered forward",
+    "signals.threshold_alarms": "thresholds from earlier rows only",
+    "GARCHResult.filter": "fixed parameters, variance from earlier rows",
+    "CCCResult.filter": "fixed parameters",
+    "DCCResult.filter": "fixed parameters, target and start",
+}
+NOT_CAUSAL: dict[str, str] = {
+    "GARCHResult.conditional_volatility": "parameters from the whole sample",
+    "GARCHResult.std_resid": "parameters from the whole sample",
+    "CCCResult.correlation": "parameters from the whole sample",
+    "CCCResult.covariance": "parameters from the whole sample",
+    "DCCResult.correlation": "parameters and target from the whole sample",
+    "DCCResult.covariance": "parameters and target from the whole sample",
+    "DCCResult.pair": "parameters and target from the whole sample",
+    "DCCResult.average_correlation": "parameters and target from the whole sample",
+    "event_study": "a test of what is past; rows after the event window do not enter",
+    "backtest_signals": "scores the whole history; its alarms use earlier rows only",
+    "load_dataset": "repairs and adjusted prices use the whole history",
+    "read_bars": "a file as it is",
+    "LiquidityPanel.quality": "describes the whole history",
+}
+
+PERTURBATIONS = ("nan", "permute", "scale")
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table or array as `Timed` data (see `drainstats.typing.Timed`)."""
+
+    values: Any
+
+    @property
+    def index(self) -> pd.Index:
+        return (
+            self.values.index if isinstance(self.values, (pd.DataFrame, pd.Series)) else pd.RangeIndex(len(self.values))
+        )
+
+    def cut(self, rows: int) -> _Table:
+        return _Table(self.values.iloc[:rows] if hasattr(self.values, "iloc") else self.values[:rows])
+
+    def known_at(self, row: int) -> Any:
+        return self.index[row]
+
+    def disturbed(self, rows: int, how: str, seed: int) -> _Table:
+        numbers = np.array(self.values, dtype=np.float64)
+        if how == "permute":
+            numbers[rows:] = np.random.default_rng(seed).permutation(numbers[rows:])
+        else:
+            numbers[rows:] = numbers[rows:] * (np.nan if how == "nan" else 1000.0)
+        if isinstance(self.values, pd.DataFrame):
+            return _Table(pd.DataFrame(numbers, index=self.values.index, columns=self.values.columns))
+        if isinstance(self.values, pd.Series):
+            return _Table(pd.Series(numbers, index=self.values.index, name=self.values.name))
+        return _Table(numbers)
+
+
+def assert_causal(
+    function: Callable[..., Any],
+    data: Any,
+    *,
+    cuts: int = 50,
+    min_rows: int = 2,
+    seed: int = 0,
+    rtol: float = 1e-9,
+    atol: float = 1e-12,
+) -> None:
+    """Raise unless the past of a function's answer is independent of the future of its data.
+
+    Parameters
+    ----------
+    function : callable
+        Called with ``data``, or with its members when it is a tuple. Returns a table, Series or array whose rows are
+        the rows of the data, or a table or Series with fewer rows, indexed by time stamps of its own (alarms,
+        episodes): then rows stamped up to the moment at which the cut's last row was known are compared.
+    data : table, Series, array, panel, or a tuple of them
+        They are cut at the same row.
+    cuts : int, default 50
+        Number of cut points, spread over the rows from ``min_rows`` on; all of them when there are fewer rows.
+    min_rows : int, default 2
+        Shortest prefix: what the function needs to give an answer at all.
+    seed : int, default 0
+        For the places of the cuts and the shuffles.
+    rtol, atol : float
+        How much two numbers may differ, for functions whose summation order depends on the length.
+
+    Raises
+    ------
+    LookAheadError
+        With ``first``, the first time stamp that moved.
+    DataError
+        When the data have too few rows to be cut.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, drainstats as ds
+    >>> x = pd.Series(np.random.default_rng(0).normal(size=200), pd.date_range("2024-01-01", periods=200, tz="UTC"))
+    >>> ds.causal.assert_causal(lambda s: s.rolling(5).mean(), x)
+    >>> try:
+    ...     ds.causal.assert_causal(lambda s: (s - s.mean()) / s.std(), x)
+    ... except ds.errors.LookAheadError as error:
+    ...     print(f"{error.first:%Y-%m-%d}")
+    2024-01-01
+    """
+    if cuts < 1 or min_rows < 1:
+        raise OptionError(f"cuts={cuts} and min_rows={min_rows} must be at least 1.")
+    parts = [_timed(part) for part in (data if isinstance(data, tuple) else (data,))]
+    rows = len(parts[0].index)
+    if rows <= min_rows:
+        raise DataError(f"{rows} rows came; a cut needs more than min_rows={min_rows}.")
+    whole = _answer(function, parts)
+    for number, cut in enumerate(_cut_points(rows, cuts, min_rows, seed)):
+        _compare(whole, _answer(function, [p.cut(cut) for p in parts]), parts[0], cut, "cut away", rtol, atol)
+        how, changed = _disturbed(function, parts, cut, number, seed)
+        _compare(whole, changed, parts[0], cut, f"disturbed ({how})", rtol, atol)
+
+
+def _timed(part: Any) -> Any:
+    return part if all(hasattr(part, name) for name in ("cut", "known_at", "disturbed")) else _Table(to_pandas(part))
+
+
+def _answer(function: Callable[..., Any], parts: list[Any]) -> Any:
+    answer = function(*(p.values if isinstance(p, _Table) else p for p in parts))
+    return to_pandas(answer)
+
+
+def _disturbed(function: Callable[..., Any], parts: list[Any], cut: int, number: int, seed: int) -> tuple[str, Any]:
+    """The answer on a disturbed future; a function that refuses missing data gets a scaled future instead."""
+    how = PERTURBATIONS[number % len(PERTURBATIONS)]
+    try:
+        return how, _answer(function, [p.disturbed(cut, how, seed) for p in parts])
+    except DataError:
+        if how != "nan":
+            raise
+    return "scale", _answer(function, [p.disturbed(cut, "scale", seed) for p in parts])
+
+
+def _cut_points(rows: int, cuts: int, min_rows: int, seed: int) -> list[int]:
+    """Cut points in order: a jittered grid, so that none is far from any row, with both ends among them."""
+    possible = np.arange(min_rows, rows)
+    if len(possible) <= cuts:
+        return [int(c) for c in possible]
+    edges = np.linspace(0, len(possible), cuts + 1).astype(int)
+    rng = np.random.default_rng(seed)
+    chosen = {int(possible[rng.integers(a, b)]) for a, b in pairwise(edges)}
+    return sorted(chosen | {min_rows, rows - 1})
+
+
+def _compare(whole: Any, other: Any, data: Any, cut: int, what: str, rtol: float, atol: float) -> None:
+    by_row = len(whole) == len(data.index)
+    if by_row:
+        a, b, stamps = _numbers(whole)[:cut], _numbers(other)[:cut], data.index[:cut]
+    else:
+        known = data.known_at(cut - 1)
+        early, again = whole[whole.index <= known], other[other.index <= known]
+        a, b = _numbers(early), _numbers(again)
+        stamps = early.index if len(early) >= len(again) else again.index
+        shorter = min(len(a), len(b))
+        if len(a) != len(b) and _same(a[:shorter], b[:shorter], rtol, atol).all():
+            _refuse(stamps[shorter], data, cut, what, f"{len(a)} rows against {len(b)}")
+        a, b, stamps = a[:shorter], b[:shorter], stamps[:shorter]
+    if len(b) < len(a):
+        _refuse(stamps[len(b)], data, cut, what, "the answer is shorter than its data")
+    moved = ~_same(a, b, rtol, atol)
+    if moved.any():
+        row = int(np.flatnonzero(moved.any(axis=1))[0])
+        column = int(np.flatnonzero(moved[row])[0])
+        _refuse(stamps[row], data, cut, what, f"{a[row, column]!r} became {b[row, column]!r}")
+
+
+def _numbers(answer: Any) -> FloatArray:
+    """Any answer as a (rows, columns) array: stamps count in nanoseconds, text by its code points."""
+    frame = pd.DataFrame(answer)
+    columns = []
+    for _, values in frame.items():
+        if isinstance(values.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_any_dtype(values):
+            stamps = pd.DatetimeIndex(values)
+            columns.append(np.where(stamps.isna(), np.nan, stamps.as_unit("us").asi8.astype(np.float64)))
+        elif pd.api.types.is_numeric_dtype(values):
+            columns.append(np.asarray(values, dtype=np.float64))
+        else:
+            columns.append(
+                np.array([float(int.from_bytes(str(v).encode()[:6], "big")) for v in values], dtype=np.float64)
+            )
+    return np.column_stack(columns) if columns else np.empty((len(frame), 0))
+
+
+def _same(a: FloatArray, b: FloatArray, rtol: float, atol: float) -> np.ndarray:
+    rows = min(len(a), len(b))
+    return np.isclose(a[:rows], b[:rows], rtol=rtol, atol=atol, equal_nan=True)
+
+
+def _refuse(stamp: Any, data: Any, cut: int, what: str, change: str) -> None:
+    after = data.index[cut - 1]
+    raise LookAheadError(
+        f"The answer at {stamp} uses the future: it moved when the data after {after} were {what}, {change}.",
+        first=stamp,
+    )

@@ -1,0 +1,107 @@
+"""Every public name is listed as causal or not, and the causal ones are put to the proof."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import drainstats as ds
+from drainstats.causal import CAUSAL, NOT_CAUSAL, assert_causal
+from tests.markets import calm_log_illiquidity, illiquidity_frame, panel_from_ranges, plant
+
+RNG = np.random.default_rng(11)
+FRAME = illiquidity_frame(plant(calm_log_illiquidity(RNG, 260, 4), 180, size=9.0))
+PANEL = panel_from_ranges(FRAME, RNG)
+O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
+MOVES = np.log(FRAME).diff().dropna()
+# Names whose answer has no rows in time, or that are specs, records and errors.
+NOT_TIMED = {
+    "CCC", "DCC", "Episode", "GARCH", "causal", "episode_catalogue", "episodes_table", "errors", "list_datasets",
+    "list_measures", "measures", "signals", "write_report", "signals.auroc", "signals.circular_shift_pvalue",
+    "signals.list_indicators",
+}  # fmt: skip
+
+
+def as_known(data):
+    """What stands on record of the alarms, stamped by when each was raised."""
+    episodes = ds.detect_episodes(data, min_baseline=40)
+    stamps = pd.DatetimeIndex([e.detected_at for e in episodes], tz="UTC")
+    top = [e.source.max() for e in episodes]
+    return pd.DataFrame({"onset": [e.onset for e in episodes], "top": top}, index=stamps)
+
+
+def final_records(data):
+    """Whole records, stamped by when they were final."""
+    episodes = [e for e in ds.detect_episodes(data, min_baseline=40) if not pd.isna(e.known_at)]
+    columns = ["trough", "end", "breadth", "depth", "half_life", "exit_cost"]
+    table = ds.episodes_table(episodes)[columns]
+    return table.set_axis(pd.DatetimeIndex([e.known_at for e in episodes], tz="UTC"))
+
+
+def filtered(spec):
+    fit = spec.fit(MOVES.iloc[:150])
+    return lambda y: fit.filter(y).conditional_volatility
+
+
+def filtered_correlation(spec):
+    fit = spec.fit(MOVES.iloc[:150])
+    return lambda y: fit.filter(y).average_correlation
+
+
+LEVEL = ds.signals.CoLiquidityLevel(min_rows=100, max_rows=120, refit_every=60)
+CASES = {
+    "measures.edge": (lambda *t: ds.measures.edge(*t, window=10), (O, H, L, C), 10),
+    "measures.corwin_schultz": (lambda *t: ds.measures.corwin_schultz(*t, window=10), (H, L, C), 10),
+    "measures.abdi_ranaldo": (lambda *t: ds.measures.abdi_ranaldo(*t, window=10), (H, L, C), 10),
+    "measures.roll": (lambda c: ds.measures.roll(c, window=10), C, 10),
+    "measures.parkinson": (lambda *t: ds.measures.parkinson(*t, window=3), (H, L), 3),
+    "measures.amihud": (lambda *t: ds.measures.amihud(*t, window=5), (C, C * V), 5),
+    "measures.dollar_volume": (ds.measures.dollar_volume, (C, V), 2),
+    "measures.square_root_cost": (lambda s, v: ds.measures.square_root_cost(s, v, 1e5), (FRAME, C * V), 2),
+    "LiquidityPanel.measure": (lambda p: p.measure("edge", window=10), PANEL, 10),
+    "innovations": (ds.innovations, FRAME, 3),
+    "detect_episodes": (as_known, PANEL, 60),
+    "signals.CoLiquidityLevel": (LEVEL.transform, FRAME, 101),
+    "signals.threshold_alarms": (lambda s: ds.signals.threshold_alarms(s, min_history=30), FRAME["A0"], 31),
+    "GARCHResult.filter": (filtered(ds.GARCH()), MOVES, 3),
+    "CCCResult.filter": (filtered(ds.CCC()), MOVES, 3),
+    "DCCResult.filter": (filtered_correlation(ds.DCC()), MOVES, 3),
+}
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_what_is_listed_as_causal_passes_the_proof(name):
+    function, data, min_rows = CASES[name]
+    assert_causal(function, data, cuts=50, min_rows=min_rows)
+
+
+def test_final_records_of_episodes_do_not_move():
+    assert_causal(final_records, PANEL, cuts=60, min_rows=60)
+    assert_causal(as_known, FRAME, cuts=60, min_rows=60)
+
+
+def test_every_public_name_is_listed():
+    names = {
+        *ds.__all__,
+        *(f"measures.{n}" for n in ds.measures.__all__),
+        *(f"signals.{n}" for n in ds.signals.__all__),
+    }
+    listed = {*CAUSAL, *NOT_CAUSAL, *NOT_TIMED}
+    assert names - listed - {"LiquidityPanel"} == set()
+    assert not set(CAUSAL) & set(NOT_CAUSAL)
+
+
+def test_every_timed_accessor_of_the_results_is_listed():
+    listed = {*CAUSAL, *NOT_CAUSAL}
+    for spec in (ds.GARCH(), ds.CCC(), ds.DCC()):
+        result = spec.fit(MOVES.iloc[:150])
+        for name in dir(result):
+            if name.startswith("_") or name in ("y", "index", "margins", "plot", "iter") or name.endswith("_values"):
+                continue
+            value = getattr(result, name)
+            timed = isinstance(value, (pd.DataFrame, pd.Series, np.ndarray)) and len(value) == 150
+            if timed or name in ("filter", "pair"):
+                kind = type(result).__name__
+                same = {f"{k}.{name}" for k in (kind, "DCCResult", "GARCHResult")}
+                assert same & listed, f"{kind}.{name} is in neither list"
