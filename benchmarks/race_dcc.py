@@ -6,12 +6,11 @@ peer's parameters are put into it beside ours, and ours must not be lower.
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from harness import not_run, race
 
 import drainstats as ds
 from drainstats.models.coliquidity.dcc_search import before_sample, likelihood
@@ -90,56 +89,29 @@ def optimum_gap(y: np.ndarray, spec: ds.DCC, ours: Any, margins: np.ndarray, psi
     return at_mine - joint_loglikelihood(spec, y, margins, psi)
 
 
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of one call, and what it returned."""
-    started = time.process_time()
-    out = function()
-    return time.process_time() - started, out
-
-
-def race(y: np.ndarray, peer: str, errors: tuple[bool, bool], repeats: int) -> dict[str, Any]:
-    """Alternate the two fits and compare medians; ``errors``: whether we, and the peer, compute standard errors."""
-    spec = ds.DCC(convention="rmgarch")
-    make, read = PEERS[peer]
-    ours, theirs = _ours(y, spec, errors[0]), make(y, errors[1])
-    times: dict[str, list[float]] = {"ours": [], "peer": []}
-    ours()
-    theirs()
-    for _ in range(repeats):
-        seconds, res = timed(ours)
-        times["ours"].append(seconds)
-        seconds, other = timed(theirs)
-        times["peer"].append(seconds)
-    mine, its = (float(np.median(times[k])) for k in ("ours", "peer"))
-    gap = optimum_gap(y, spec, res, *read(other))
-    return {
-        "race": f"DCC fit, N={y.shape[1]}, T={len(y)}",
-        "peer": peer,
-        "ours_with_errors": errors[0],
-        "peer_with_errors": errors[1],
-        "ours_seconds": mine,
-        "peer_seconds": its,
-        "ratio": its / mine,
-        "loglikelihood_gap": gap,
-        "same_optimum": bool(gap > -1e-3 and res.converged),
-    }
-
-
 PEERS = {"multiarch": (_multiarch, _multiarch_parameters), "multigarch": (_multigarch, _multigarch_parameters)}
 
 
-def races(sizes: tuple[tuple[int, int], ...] = SIZES, repeats: int = 3) -> list[dict[str, Any]]:
+def races(quick: bool = False) -> list[dict[str, Any]]:
     """Every race as a record; multiarch with standard errors only where it takes seconds, not minutes."""
     out = []
-    for N, T in sizes:
+    spec = ds.DCC(convention="rmgarch")
+    for N, T in ((3, 600),) if quick else SIZES:
         y = simulate(N, T)
-        for peer in PEERS:
-            out += [race(y, peer, errors, repeats) for errors in ((False, False), (True, False))]
-            if peer == "multigarch" or N <= 10:
-                out.append(race(y, peer, (True, True), repeats))
+        for peer, (make, read) in PEERS.items():
+            cases = [(False, False), (True, False)] + [(True, True)] * (peer == "multigarch" or N <= 10)
+            for mine, its in cases:
+                name = f"DCC fit, N={N}, T={T}; ours {_words(mine)}, theirs {_words(its)} standard errors"
+                try:
+                    theirs = make(y, its)
+                    gap = optimum_gap(y, spec, spec.fit(y), *read(theirs()))
+                except Exception as error:
+                    out.append(not_run(name, peer, error))
+                    continue
+                note = f"log-likelihood ours − theirs, in one likelihood: {gap:+.4f}"
+                out += race(name, _ours(y, spec, mine), {peer: theirs}, repeats=3, note=note)
     return out
 
 
-if __name__ == "__main__":
-    for record in races():
-        sys.stdout.write(f"{record}\n")
+def _words(errors: bool) -> str:
+    return "with" if errors else "without"

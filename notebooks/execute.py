@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import sys
 
 import jupytext
 from nbclient import NotebookClient
+
+from drainstats.files import write_whole
 
 FOLDER = pathlib.Path(__file__).parent
 KERNEL = "python3"
@@ -21,11 +22,7 @@ def execute(script: pathlib.Path) -> pathlib.Path:
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"
         cell.metadata.pop("execution", None)
-    paired = script.with_suffix(".ipynb")
-    temporary = paired.with_suffix(".tmp")
-    jupytext.write(notebook, temporary, fmt="ipynb")
-    os.replace(temporary, paired)
-    return paired
+    return write_whole(script.with_suffix(".ipynb"), jupytext.writes(notebook, fmt="ipynb").encode())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import drainstats as ds
 
 PACKAGE = pathlib.Path(ds.__file__).parent
 FLOORS = [
-    {"errors", "typing", "frames"},
+    {"errors", "typing", "frames", "files"},
     {"kernels"},
     {"parallel", "causal"},
     {"measures", "models", "sources"},

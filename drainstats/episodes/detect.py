@@ -190,7 +190,7 @@ def _from_panel(panel: LiquidityPanel, measure: str, notional: float) -> _Market
 
 
 def _exit_cost(panel: LiquidityPanel, notional: float) -> pd.DataFrame | None:
-    if not {"high", "low", "close"} <= set(panel.fields) or not {"volume", "dollar_volume"} & set(panel.fields):
+    if not {"high", "low", "dollar_volume"} <= set(panel.field_names):
         return None
     from drainstats.measures.exits import square_root_cost
     from drainstats.measures.ranges import parkinson
@@ -220,7 +220,9 @@ def _from_table(data: Any, available_at: pd.Series | None) -> _Market:
 
 def _spans(stress: Stress, rules: Rules) -> list[tuple[int, int, int | None]]:
     """(onset row, alarm row, row in which the end became known or None) of each episode, forward in time."""
-    wide = stress.breadth >= rules.min_breadth
+    # One asset is no market: in a pair, half of the assets would be one.
+    several = np.nan_to_num(stress.breadth) * stress.observed > 1.5
+    wide = several & (stress.breadth >= rules.min_breadth)
     alarms = np.flatnonzero(wide & (stress.p_value <= rules.alpha))
     ends = np.flatnonzero(_runs_of(stress.centre < rules.calm, rules.quiet))
     spans: list[tuple[int, int, int | None]] = []

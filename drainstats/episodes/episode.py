@@ -65,6 +65,12 @@ class Episode:
     name, reference : str
         For documented episodes.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import drainstats as ds
+    >>> ds.Episode.from_dates("2020-03-12", "2020-03-20", name="Black Thursday").is_open
+    False
     """
 
     onset: pd.Timestamp
@@ -126,8 +132,8 @@ class Episode:
         --------
         >>> import drainstats as ds
         >>> e = ds.Episode.from_dates("2020-03-12", "2020-03-20", source="BTC", name="Black Thursday")
-        >>> e.source["BTC"], e.source_identified
-        (1.0, True)
+        >>> e.source.to_dict(), e.source_identified
+        ({'BTC': 1.0}, True)
         """
         dates = {"onset": onset, "end": end, "trough": trough, "known_at": known_at}
         stamps = {key: _stamp(key, value) for key, value in dates.items()}

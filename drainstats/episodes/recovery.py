@@ -29,8 +29,8 @@ def fit_decay(path: FloatArray) -> Decay:
     Examples
     --------
     >>> import numpy as np
-    >>> fit_decay(8 * 0.5 ** (np.arange(10) / 3.0)).half_life.round(6)
-    np.float64(3.0)
+    >>> round(fit_decay(8 * 0.5 ** (np.arange(10) / 3.0)).half_life, 6)
+    3.0
     """
     from scipy.optimize import minimize_scalar
 

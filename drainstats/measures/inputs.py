@@ -8,7 +8,7 @@ import numpy as np
 
 from drainstats.errors import DataError, OptionError, check_option
 from drainstats.frames import Wide, as_wides
-from drainstats.typing import FloatArray
+from drainstats.typing import BoolArray, FloatArray
 
 NEGATIVE = ("keep", "nan", "zero", "abs")
 
@@ -29,7 +29,7 @@ def not_negative(**tables: Any) -> tuple[Wide, ...]:
     return wides
 
 
-def _refuse(name: str, wide: Wide, bad: FloatArray, what: str) -> None:
+def _refuse(name: str, wide: Wide, bad: BoolArray, what: str) -> None:
     bad = bad | np.isinf(wide.values)
     if bad.any():
         row, column = np.argwhere(bad)[0]

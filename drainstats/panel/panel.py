@@ -91,8 +91,8 @@ class LiquidityPanel:
         >>> import pandas as pd, drainstats as ds
         >>> day = pd.date_range("2024-01-01", periods=3, tz="UTC")
         >>> bars = pd.DataFrame({"high": [2.0, 3, 4], "low": [1.0, 2, 3], "close": [1.5, 2.5, 3.5]}, index=day)
-        >>> ds.LiquidityPanel.from_bars({"A": bars, "B": 2 * bars})["close"].loc["2024-01-03", "B"]
-        7.0
+        >>> ds.LiquidityPanel.from_bars({"A": bars, "B": 2 * bars})["close"]["B"].tolist()
+        [3.0, 5.0, 7.0]
         """
         if not bars:
             raise DataError("No assets came: pass a mapping asset → bars with at least one table.")
@@ -151,9 +151,16 @@ class LiquidityPanel:
     def __getitem__(self, field: str) -> pd.DataFrame:
         if field in self.fields:
             return self.fields[field].copy()
-        if field == "dollar_volume" and {"close", "volume"} <= set(self.fields):
+        if field in self.field_names:
             return self.fields["close"] * self.fields["volume"]
-        raise OptionError(f"The panel has no field {field!r}; it has {', '.join(self.fields)}.")
+        raise OptionError(f"The panel has no field {field!r}; it has {', '.join(self.field_names)}.")
+
+    @property
+    def field_names(self) -> list[str]:
+        """Fields that can be asked for: those stored, and dollar volume where volume counts units of what is priced."""
+        names = list(self.fields)
+        priced = {"close", "volume"} <= set(names) and self.units["volume"] == "base units"
+        return [*names, "dollar_volume"] if priced and "dollar_volume" not in names else names
 
     @property
     def assets(self) -> list[str]:

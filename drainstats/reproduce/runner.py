@@ -12,12 +12,12 @@ import json
 import os
 import pkgutil
 import re
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
 from drainstats.errors import DataError
+from drainstats.files import write_whole
 
 _ROW = re.compile(r"^\|\s*(?P<file>[\w.\-/]+)\s*\|.*\|\s*(?P<sha>[0-9a-f]{64})\s*\|\s*$", re.MULTILINE)
 
@@ -129,7 +129,8 @@ def run(data_root: Path | None = None, out: Path | None = None) -> Outcome:
         else:
             items += recipe.reproduce(folder)
     if out is not None:
-        _write(out, [i.record() for i in items])
+        records = json.dumps([i.record() for i in items], indent=1)
+        write_whole(out, f"{records}\n".encode())
     return Outcome(tuple(items), tuple(missing))
 
 
@@ -144,19 +145,3 @@ def verify(folder: Path) -> None:
             raise DataError("a data file is missing; fetch it again.", file=path)
         if hashlib.sha256(path.read_bytes()).hexdigest() != row["sha"]:
             raise DataError("the file is not the one that PROVENANCE.md describes; fetch it again.", file=path)
-
-
-def _write(out: Path, records: list[dict[str, object]]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(records, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(out)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

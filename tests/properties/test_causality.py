@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +51,14 @@ def filtered_correlation(spec):
     return lambda y: fit.filter(y).average_correlation
 
 
+def studied(data):
+    """What an event study of row 200 found, stamped by the event."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ds.errors.CommonShareWarning)
+        study = ds.event_study(ds.innovations(data), FRAME.index[200], estimation=(-60, -6))
+    return study.by_event
+
+
 LEVEL = ds.signals.CoLiquidityLevel(min_rows=100, max_rows=120, refit_every=60)
 CASES = {
     "measures.edge": (lambda *t: ds.measures.edge(*t, window=10), (O, H, L, C), 10),
@@ -62,6 +72,7 @@ CASES = {
     "LiquidityPanel.measure": (lambda p: p.measure("edge", window=10), PANEL, 10),
     "innovations": (ds.innovations, FRAME, 3),
     "detect_episodes": (as_known, PANEL, 60),
+    "event_study": (studied, FRAME, 202),
     "signals.CoLiquidityLevel": (LEVEL.transform, FRAME, 101),
     "signals.threshold_alarms": (lambda s: ds.signals.threshold_alarms(s, min_history=30), FRAME["A0"], 31),
     "GARCHResult.filter": (filtered(ds.GARCH()), MOVES, 3),

@@ -8,7 +8,6 @@ import json
 import pytest
 
 from drainstats.errors import DataError
-from drainstats.reproduce import runner
 from drainstats.reproduce.__main__ import main
 from drainstats.reproduce.runner import Item, Outcome, recipes, run, verify
 
@@ -63,13 +62,6 @@ def test_missing_data_is_a_sentence_and_a_code(tmp_path, monkeypatch, capsys):
     assert main(["--data", str(tmp_path), "--out", str(out)]) == 1
     assert json.loads(out.read_text()) == []
     assert "not here" in capsys.readouterr().out
-
-
-def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        runner._write(tmp_path / "results.json", [{"a": 1}])
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.reference

@@ -1,0 +1,157 @@
+"""The command ``drainstats``: report, data, fit, episodes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from drainstats.errors import DataError, DrainstatsError, MissingExtraError, require_extra
+
+DAY = "2020-03-12"
+CRYPTO, CROSS = "Crypto venues and coins", "Across asset classes: crypto and US shares"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: errors of the package are one sentence on stderr and exit code 1."""
+    try:
+        app = build()
+    except MissingExtraError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+    try:
+        app(arguments)
+    except DrainstatsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+
+
+def build() -> Any:
+    """The typer application."""
+    typer = require_extra("typer", "cli")
+    app = typer.Typer(help="The statistics of crash episodes.", no_args_is_help=True, add_completion=False)
+    dataset_or_file = "A bundled dataset, or a CSV file with columns time, asset, open, high, low, close."
+
+    @app.command("report")
+    def _report(
+        names: list[str] = typer.Argument(None, help="Bundled datasets; none: the drain of 12 March 2020."),
+        output: Path = typer.Option(Path("build/report.html"), "--output", "-o"),
+        progress: bool = typer.Option(True, help="Show a bar on stderr."),
+    ) -> None:
+        """Write the report of bundled datasets as one HTML file."""
+        report(names, output, progress)
+
+    @app.command("data")
+    def _data(name: str = typer.Argument(None, help="A bundled dataset; none: list them.")) -> None:
+        """List the bundled datasets, or show the quality table of one."""
+        data(name)
+
+    @app.command("fit")
+    def _fit(
+        name: str = typer.Argument(..., help=dataset_or_file),
+        model: str = typer.Option("dcc", help="dcc or ccc"),
+        measure: str = typer.Option("parkinson", help="Measure of illiquidity."),
+        start: str = typer.Option(None, help="First day."),
+        end: str = typer.Option(None, help="Last day."),
+        assets: str = typer.Option(None, help="Assets, separated by commas."),
+    ) -> None:
+        """Fit a co-liquidity model to the innovations of log illiquidity and print its card."""
+        fit(name, model, measure, start, end, assets)
+
+    @app.command("episodes")
+    def _episodes(
+        name: str = typer.Argument(..., help=dataset_or_file),
+        as_json: bool = typer.Option(False, "--json", help="A JSON list instead of cards."),
+    ) -> None:
+        """Detect drain episodes and print their cards."""
+        episodes(name, as_json)
+
+    return app
+
+
+def report(names: list[str] | None = None, output: Path = Path("build/report.html"), progress: bool = True) -> None:
+    """Write a report; without names, of 12 March 2020 across crypto venues and across asset classes."""
+    from drainstats.panel.datasets import load_dataset
+    from drainstats.report.analysis import analyse
+    from drainstats.report.html import write_report
+
+    if names:
+        panels = {name: load_dataset(name) for name in names}
+    else:
+        crypto = load_dataset("crypto-venues-daily")
+        panels = {
+            CRYPTO: crypto,
+            CROSS: crypto.join(load_dataset("us-stocks-daily")).window("2013-01-01", "2020-12-07"),
+        }
+    day = None if names else DAY
+    done = {title: analyse(panel, title, day=day, progress=progress) for title, panel in panels.items()}
+    path = write_report(done, output)
+    for title, analysis in done.items():
+        sys.stdout.write(f"\n{title}\n{analysis.headline or 'no episode was found'}\n")
+    sys.stdout.write(f"\n{path}\n")
+
+
+def data(name: str | None = None) -> None:
+    """List the bundled datasets, or show the quality table of one."""
+    from drainstats.panel.datasets import list_datasets, load_dataset
+
+    if name is None:
+        sys.stdout.write(f"{list_datasets().to_string()}\n")
+        return
+    panel = load_dataset(name)
+    sys.stdout.write(f"{panel}\n\n{panel.quality().to_string()}\n")
+
+
+def fit(
+    name: str,
+    model: str = "dcc",
+    measure: str = "parkinson",
+    start: str | None = None,
+    end: str | None = None,
+    assets: str | None = None,
+) -> None:
+    """Fit a co-liquidity model (dcc or ccc) to innovations of log illiquidity; ASSETS are separated by commas."""
+    from drainstats.errors import check_option
+    from drainstats.models.coliquidity.ccc import CCC
+    from drainstats.models.coliquidity.dcc import DCC
+    from drainstats.models.coliquidity.innovations import innovations
+
+    check_option("model", model, ["dcc", "ccc"])
+    panel = _panel(name).window(start, end)
+    panel = panel.select(assets.split(",")) if assets else panel
+    moves = innovations(panel.measure(measure))
+    complete = moves.dropna(axis=1, thresh=int(0.99 * len(moves))).dropna()
+    if complete.shape[1] < 2:
+        raise DataError("Fewer than two assets are complete in this span; choose a shorter one with --start and --end.")
+    result = (DCC() if model == "dcc" else CCC()).fit(complete)
+    sys.stdout.write(f"{result.summary()}\n")
+
+
+def episodes(name: str, as_json: bool = False) -> None:
+    """Detect the episodes of a bundled dataset, or of a file with columns time, asset, open, high, low, close."""
+    from drainstats.episodes.detect import detect_episodes
+
+    found = detect_episodes(_panel(name))
+    if as_json:
+        sys.stdout.write(json.dumps([e.to_dict() for e in found], indent=1) + "\n")
+        return
+    sys.stdout.write("\n\n".join(map(repr, found)) + "\n" if found else "no episode was found\n")
+
+
+def _panel(name: str) -> Any:
+    from drainstats.panel.datasets import load_dataset
+    from drainstats.panel.panel import LiquidityPanel
+
+    path = Path(name)
+    if path.suffix not in (".csv", ".gz"):
+        return load_dataset(name)
+    if not path.is_file():
+        raise DataError("There is no such file.", file=path)
+    import pandas as pd
+
+    return LiquidityPanel.from_long(pd.read_csv(path))
+
+
+if __name__ == "__main__":
+    main()
