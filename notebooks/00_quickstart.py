@@ -18,6 +18,7 @@
 # exit cost, when it came back, and whether anything warned in time. Everything here runs offline.
 
 # %%
+import matplotlib.dates as mdates
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -45,8 +46,8 @@ panel.quality()[["first", "coverage", "ohlc_violations", "zero_volume", "verdict
 # ## Measures: what daily bars see, and what they do not
 #
 # On 12 March the price range of every series has its worst day. Daily Amihud illiquidity rises too, but within its
-# ordinary scatter: volume exploded with the move, and part of the fall reverted within the day. A detector on Amihud
-# would have slept.
+# ordinary scatter: volume exploded with the move, and part of the fall reverted within the day. A detector on ranges
+# calls the day, one on Amihud sleeps.
 
 # %%
 spring = panel.window("2019-09-01", "2020-06-30")
@@ -65,10 +66,9 @@ axes[0].legend(names, frameon=False, fontsize=8)
 figure.tight_layout()
 
 # %%
-day = pd.Timestamp("2020-03-12", tz="UTC")
-pd.DataFrame({"range": price_range.rank(pct=True).loc[day], "Amihud": amihud.rank(pct=True).loc[day]}).rename_axis(
-    "rank of 12 March among all days"
-).round(3)
+on_ranges = ds.detect_episodes(panel.measure("parkinson"))
+on_amihud = ds.detect_episodes(panel.measure("amihud", window=1))
+{"ranges": [f"{e.onset:%Y-%m-%d}" for e in on_ranges], "Amihud": [f"{e.onset:%Y-%m-%d}" for e in on_amihud]}
 
 # %% [markdown]
 # ## Episodes
@@ -170,6 +170,8 @@ figure.colorbar(image, ax=top, shrink=0.7)
 bottom.step(year.index, stress.breadth, where="mid", color="#b3392c")
 bottom.set_xlim(z.index[0], z.index[-1])
 bottom.set_ylabel("breadth")
+bottom.xaxis.set_major_locator(mdates.WeekdayLocator(mdates.MO))
+bottom.xaxis.set_major_formatter(mdates.DateFormatter("%d %b"))
 bottom.set_title("Share of series above three", loc="left")
 plt.rcParams["svg.hashsalt"] = "drainstats"
 figure.savefig("../docs/figures/march-2020.svg", metadata={"Date": None})

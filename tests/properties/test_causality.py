@@ -59,7 +59,7 @@ def studied(data):
     return study.by_event
 
 
-LEVEL = ds.signals.CoLiquidityLevel(min_rows=100, max_rows=120, refit_every=60)
+LEVEL = ds.signals.CoLiquidityLevel(min_rows=60, max_rows=80, refit_every=40)
 CASES = {
     "measures.edge": (lambda *t: ds.measures.edge(*t, window=10), (O, H, L, C), 10),
     "measures.corwin_schultz": (lambda *t: ds.measures.corwin_schultz(*t, window=10), (H, L, C), 10),
@@ -73,7 +73,7 @@ CASES = {
     "innovations": (ds.innovations, FRAME, 3),
     "detect_episodes": (as_known, PANEL, 60),
     "event_study": (studied, FRAME, 202),
-    "signals.CoLiquidityLevel": (LEVEL.transform, FRAME, 101),
+    "signals.CoLiquidityLevel": (LEVEL.transform, FRAME.iloc[:130], 61),
     "signals.threshold_alarms": (lambda s: ds.signals.threshold_alarms(s, min_history=30), FRAME["A0"], 31),
     "GARCHResult.filter": (filtered(ds.GARCH()), MOVES, 3),
     "CCCResult.filter": (filtered(ds.CCC()), MOVES, 3),
