@@ -17,7 +17,7 @@ def amihud(
     returns: Literal["log", "simple"] = "log",
     zero_volume: Literal["skip", "nan"] = "skip",
 ) -> Any:
-    """Illiquidity of Amihud (2002): the mean over the window of |return| / traded value.
+    """Illiquidity of Amihud (2002): the mean over the window of absolute return over traded value.
 
     Daily Amihud does not see flash crashes: volume explodes with the move, and what reverts in the day is no return.
 
