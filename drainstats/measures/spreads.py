@@ -56,11 +56,8 @@ def edge(open: Any, high: Any, low: Any, close: Any, window: int = 21, negative:
 
     wides = positive(open=open, high=high, low=low, close=close)
     check_window(window, len(wides[0].values), 3)
-    # Logs of a C-contiguous array by NumPy, then transposed: an asset a row, as the kernel walks it.
-    logs = [np.ascontiguousarray(np.log(w.values).T) for w in wides]
-    out = np.empty_like(logs[0])
-    kernels.edge(*logs, window, out)
-    return wides[3].like(apply_negative(np.ascontiguousarray(out.T), negative))
+    out = kernels.edge([np.log(w.values, out=w.values) for w in wides], window)
+    return wides[3].like(apply_negative(out, negative))
 
 
 def corwin_schultz(
