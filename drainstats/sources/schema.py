@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+# Spellings in order of preference: when a file has both ``close`` and ``last``, the first of them is the close.
 ALIASES = {
     "time": ("time", "timestamp", "datetime", "date", "day", "ts", "open_time", "opentime", "unix"),
     "open": ("open", "o", "price_open"),
@@ -15,7 +18,8 @@ ALIASES = {
 BAR_COLUMNS = tuple(name for name in ALIASES if name != "time")
 
 
-def canonical(header: str) -> str | None:
-    """The schema's name for a header of a file, or None."""
-    plain = header.strip().lower()
-    return next((name for name, others in ALIASES.items() if plain in others), None)
+def canonical(headers: Iterable[str]) -> dict[str, str]:
+    """The schema's name → the header of a file that stands for it, by the preferred spelling."""
+    plain = {header.strip().lower(): header for header in headers}
+    found = {name: next((plain[a] for a in aliases if a in plain), None) for name, aliases in ALIASES.items()}
+    return {name: header for name, header in found.items() if header is not None}
