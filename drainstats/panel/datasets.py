@@ -12,6 +12,7 @@ from drainstats.panel.panel import LiquidityPanel
 from drainstats.sources import registry
 
 SPLICE = "2013-01-02"
+_PROVENANCE = ("title", "licence", "sources", "rules", "faults", "left_out", "read")
 
 
 def list_datasets() -> pd.DataFrame:
@@ -72,7 +73,7 @@ def load_dataset(name: str) -> LiquidityPanel:
         metadata["clock"],
         assets=assets,
         units=metadata.get("units"),
-        provenance={"dataset": name} | {k: metadata[k] for k in ("title", "licence", "sources", "rules", "read")},
+        provenance={"dataset": name} | {k: metadata[k] for k in _PROVENANCE if k in metadata},
         ledger=ledger,
     )
 
@@ -89,13 +90,13 @@ def _described(rows: dict[str, dict[str, Any]]) -> pd.DataFrame:
 
 
 def _crypto() -> _Loaded:
-    raw = _table("crypto-venues-daily")
+    raw, quotes = _table("crypto-venues-daily"), registry.metadata("crypto-venues-daily")["quotes"]
     raw["time"] = pd.to_datetime(raw["day"], utc=True) - pd.Timedelta(days=1)
     bars, described, ledger = {}, {}, Ledger()
     for (venue, symbol), part in raw.groupby(["exchange", "symbol"]):
         asset = f"{venue}:{symbol.upper()}"
         bars[asset] = part.set_index("time")[["open", "high", "low", "close", "volume"]]
-        described[asset] = {"base": symbol.upper(), "quote": "USD or USDT", "venue": venue, "class": "crypto"}
+        described[asset] = {"base": symbol.upper(), "quote": quotes[venue], "venue": venue, "class": "crypto"}
         ledger.note(asset, "end-day-to-start-label", bars[asset].index)
     return bars, _described(described), ledger
 
@@ -137,6 +138,10 @@ def _spliced(asset: str, sources: dict[str, pd.DataFrame], ledger: Ledger) -> pd
     before = early[early.index < pd.Timestamp(SPLICE, tz="UTC")].copy()
     before[prices] = before[prices] * scale
     ledger.note(asset, "splice-2013", before.index)
+    if asset == "GOOG":
+        # Its early volumes count shares as after the class split of 2014, its early closes do not.
+        before["dollar_volume"] *= (late["dollar_volume"] / early["dollar_volume"]).median()
+        ledger.note(asset, "goog-class-volume", before.index)
     return pd.concat([before, late])
 
 
