@@ -12,7 +12,7 @@ from drainstats.errors import DataError, MissingExtraError, OptionError
 from drainstats.report.analysis import analyse
 from drainstats.report.figures import FIGURES, draw
 from drainstats.report.tables import cell, section_tables
-from tests.markets import calm_log_illiquidity, illiquidity_frame, panel_from_ranges
+from tests.markets import calm_log_illiquidity, illiquidity_frame, panel_from_ranges, plant
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,16 @@ def test_a_failed_render_leaves_the_old_report(analysis, tmp_path, monkeypatch):
         ds.write_report(analysis, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_an_hourly_panel_goes_through_the_whole_flow(tmp_path):
+    rng = np.random.default_rng(3)
+    paths = plant(calm_log_illiquidity(rng, 24 * 110, 5), 24 * 95 + 3, size=9.0)
+    panel = panel_from_ranges(illiquidity_frame(paths, freq="h"), rng)
+    done = analyse(ds.LiquidityPanel.from_long(panel.to_long()), day=panel.index[24 * 95 + 3])
+    assert done.problems == {}
+    assert done.headline.onset == panel.index[24 * 95 + 3]
+    assert "03:00" in ds.write_report(done, tmp_path / "r.html").read_text(encoding="utf-8")
 
 
 def calm(assets=4, rows=400, **changes):
