@@ -111,18 +111,17 @@ def _weights(n: FloatArray, before: int, last: int, w: FloatArray) -> None:
 
 
 @kernel
-def _demeaned(r: FloatArray, kind: int, start: int, shift: FloatArray, d: FloatArray) -> None:
+def _demeaned(r: FloatArray, kind: int, start: int, shift: FloatArray, weight: FloatArray, d: FloatArray) -> None:
     for i in range(d.shape[0]):
         for b in range(BLOCK):
-            d[i, kind, b] = r[start + i, kind, b] - shift[b] * r[start + i, TAU, b]
+            d[i, kind, b] = weight[b] * (r[start + i, kind, b] - shift[b] * r[start + i, TAU, b])
 
 
 @kernel
-def _products(d: FloatArray, k: int, other: int, w: FloatArray, r: FloatArray, start: int, x: FloatArray) -> None:
+def _products(d: FloatArray, k: int, other: int, r: FloatArray, start: int, x: FloatArray) -> None:
     for i in range(x.shape[0]):
         for b in range(BLOCK):
-            opening = w[1, b] * d[i, R1, b] * r[start + i, other, b]
-            x[i, 0, b] = opening + w[2, b] * d[i, k, b] * r[start + i, R4_X, b]
+            x[i, 0, b] = d[i, R1, b] * r[start + i, other, b] + d[i, k, b] * r[start + i, R4_X, b]
 
 
 @kernel
@@ -183,9 +182,9 @@ def _windows(o: FloatArray, h: FloatArray, l: FloatArray, c: FloatArray, window:
                     _sum(r, kind, start, end, False, lanes, shift)
                     for b in range(BLOCK):
                         shift[b] = shift[b] / w[3 + kind, b] / w[0, b]
-                    _demeaned(r, kind, start, shift, d)
+                    _demeaned(r, kind, start, shift, w[1] if kind == R1 else w[2], d)
                 for which in range(2):
-                    _products(d, 1 + which, R2_X if which == 0 else R5_X, w, r, start, x)
+                    _products(d, 1 + which, R2_X if which == 0 else R5_X, r, start, x)
                     _sum(x, 0, 0, window - 1, False, lanes, s[2 * which])
                     _sum(x, 0, 0, window - 1, True, lanes, s[2 * which + 1])
                 _estimate(w, s, out, begin + start - 1, first)

@@ -4,6 +4,8 @@
 rule                      what happens
 ========================  ==================================================================================
 naive-as-utc              stamps without a time zone are read as UTC
+epoch-s, -ms, -us, -ns    a file's numbers were read as times since 1970 (`drainstats.read_bars`)
+offsets-to-utc            a file's stamps had several offsets and were brought to UTC
 sorted                    rows out of order are put in time order
 duplicate-identical       the same row twice: one is kept
 duplicate-last            two different rows with one stamp: the later one in the file is kept
@@ -82,8 +84,11 @@ def tidy(asset: str, bars: Any, ledger: Ledger) -> pd.DataFrame:
         frame = frame.set_index(named[0])
     if frame.empty:
         raise DataError(f"{asset}: the table has no {'rows' if len(frame.columns) else 'columns'}.")
+    assumed = frame.attrs.get("rules", ())
     values = {str(name).lower(): _numbers(asset, frame[name]) for name in frame.columns}
     frame = pd.DataFrame(values, index=utc_index(frame.index, asset, ledger))
+    for rule in assumed:
+        ledger.note(asset, rule, frame.index)
     return _repaired(asset, _ordered(asset, frame, ledger), ledger)
 
 

@@ -164,3 +164,10 @@ def test_missing_files_broken_gz_and_formats(tmp_path):
         ds.read_bars(write(tmp_path, gzip.compress(GOOD.encode())[:-12], "x.csv.gz"))
     with pytest.raises(OptionError, match="'csv', 'parquet'"):
         ds.read_bars(write(tmp_path, GOOD), format="xml")
+
+
+def test_what_the_reader_assumed_reaches_the_ledger(tmp_path):
+    table = ds.read_bars(write(tmp_path, GOOD))
+    ledger = ds.LiquidityPanel.from_bars({"X": table, "Y": table}).ledger
+    assert set(ledger["rule"]) == {"naive-as-utc"}
+    assert ledger["rows"].tolist() == [2, 2]
