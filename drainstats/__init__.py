@@ -5,8 +5,7 @@ Import it as ``ds``. Names are loaded when first touched, so that the import its
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from drainstats.lazy import attach
 
 __version__ = "0.1.0"
 
@@ -30,19 +29,4 @@ _NAMES = {
     "write_report": "report.html",
 }
 
-__all__ = sorted([*_ROOMS, *_NAMES])
-
-
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        value: Any = importlib.import_module(f"{__name__}.{name}")
-    elif name in _NAMES:
-        value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+__getattr__, __dir__, __all__ = attach(__name__, _NAMES, _ROOMS)

@@ -68,17 +68,21 @@ class _Table:
 
     @property
     def index(self) -> pd.Index:
+        """Labels of the rows; positions for an array."""
         return (
             self.values.index if isinstance(self.values, (pd.DataFrame, pd.Series)) else pd.RangeIndex(len(self.values))
         )
 
     def cut(self, rows: int) -> _Table:
+        """The first ``rows`` rows."""
         return _Table(self.values.iloc[:rows] if hasattr(self.values, "iloc") else self.values[:rows])
 
     def known_at(self, row: int) -> Any:
+        """The row's own label: a table does not say when it was known."""
         return self.index[row]
 
     def disturbed(self, rows: int, how: str, seed: int) -> _Table:
+        """A copy whose rows from ``rows`` on are blanked, shuffled or scaled."""
         numbers = np.array(self.values, dtype=np.float64)
         if how == "permute":
             numbers[rows:] = np.random.default_rng(seed).permutation(numbers[rows:])
@@ -195,6 +199,8 @@ def _compare(whole: Any, other: Any, data: Any, cut: int, what: str, rtol: float
         if len(a) != len(b) and _same(a[:shorter], b[:shorter], rtol, atol).all():
             _refuse(stamps[shorter], data, cut, what, f"{len(a)} rows against {len(b)}")
         a, b, stamps = a[:shorter], b[:shorter], stamps[:shorter]
+    if a.shape[1] != b.shape[1]:
+        _refuse(stamps[0], data, cut, what, f"{a.shape[1]} columns became {b.shape[1]}")
     if len(b) < len(a):
         _refuse(stamps[len(b)], data, cut, what, "the answer is shorter than its data")
     moved = ~_same(a, b, rtol, atol)

@@ -9,6 +9,18 @@ from drainstats.typing import FloatArray
 
 
 @kernel
+def _before_sample(y: FloatArray, mu: float, level: float, has_mean: bool) -> tuple[float, float]:
+    """The square and variance before the sample, and its derivative in mu."""
+    if not np.isnan(level):
+        return level, 0.0
+    square, slope = 0.0, 0.0
+    for t in range(y.shape[0]):
+        square += (y[t] - mu) ** 2
+        slope -= 2.0 * (y[t] - mu)
+    return square / y.shape[0], slope / y.shape[0] if has_mean else 0.0
+
+
+@kernel
 def garch_likelihood(
     y: FloatArray,
     theta: FloatArray,
@@ -31,14 +43,7 @@ def garch_likelihood(
     T, K = y.shape[0], theta.shape[0]
     k0 = 1 if has_mean else 0
     mu = theta[0] if has_mean else 0.0
-    start, dstart = level, 0.0
-    if np.isnan(level):
-        start = 0.0
-        for t in range(T):
-            start += (y[t] - mu) ** 2
-            dstart -= 2.0 * (y[t] - mu)
-        start /= T
-        dstart = dstart / T if has_mean else 0.0
+    start, dstart = _before_sample(y, mu, level, has_mean)
     held = max(p, max(o, q)) if hold_first else 0
     loglik = 0.0
     for k in range(K):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,7 +41,7 @@ class Card:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Estimates:
+class Estimates(ABC):
     """Estimates with a sandwich covariance that is computed when first asked for.
 
     Attributes
@@ -64,8 +65,9 @@ class Estimates:
         names = self.params.index
         return pd.DataFrame(self._covariance(), index=names, columns=names)
 
+    @abstractmethod
     def _covariance(self) -> FloatArray:
-        raise NotImplementedError
+        """K × K robust covariance of the parameters."""
 
     @property
     def std_errors(self) -> pd.Series:

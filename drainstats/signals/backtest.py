@@ -122,7 +122,7 @@ def backtest_signals(
         if isinstance(episodes, Mapping)
         else {"episodes": tuple(episodes)}
     )
-    known = _known(table.index, available_at)
+    known = _known(table, available_at)
     rows, alarms = [], []
     for name in table:
         score = table[name].dropna()
@@ -152,15 +152,15 @@ def _signals(signals: Any) -> pd.DataFrame:
     return frame.set_axis(index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC"))
 
 
-def _known(index: pd.DatetimeIndex, available_at: pd.Series | None) -> pd.Series:
+def _known(table: pd.DataFrame, available_at: pd.Series | None) -> pd.Series:
+    index = table.index
     if available_at is None:
         step = index.to_series().diff().median()
         return pd.Series(index + step, index=index)
     known = available_at.reindex(index)
-    if known.isna().any():
-        raise DataError(
-            f"available_at lacks {int(known.isna().sum())} of the signal's stamps.", row=index[known.isna()][0]
-        )
+    unknown = known.isna() & table.notna().any(axis=1)
+    if unknown.any():
+        raise DataError(f"available_at lacks {int(unknown.sum())} of the signal's stamps.", row=index[unknown][0])
     return known
 
 

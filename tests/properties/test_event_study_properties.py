@@ -28,7 +28,7 @@ def market(seed: int) -> pd.DataFrame:
     return pd.DataFrame(values, DAYS, list("ABCDEF")).assign(index=rng.standard_normal(260))
 
 
-def same(one, two) -> None:
+def assert_same(one, two) -> None:
     pd.testing.assert_frame_equal(one.tests, two.tests, rtol=1e-9)
     pd.testing.assert_frame_equal(one.abnormal, two.abnormal, rtol=1e-9)
     pd.testing.assert_series_equal(one.placebos, two.placebos, rtol=1e-9, check_freq=False)
@@ -47,7 +47,7 @@ def test_nothing_after_the_event_window_counts(options, seed, row, how):
         changed = y.iloc[: row + 3]
     else:
         changed.iloc[after] = {"nan": np.nan, "scale": 1e6 * y.iloc[after], "inf": np.inf}[how]
-    same(study(y, row, **options), study(changed, row, **options))
+    assert_same(study(y, row, **options), study(changed, row, **options))
 
 
 @given(seed=st.integers(0, 10**6), shift=st.floats(-50, 50), factor=st.floats(0.01, 100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,9 +64,9 @@ class CorrelationResult(Estimates):
 
     margins: GARCHResult
 
+    @abstractmethod
     def _chunks(self, columns: list[int], rows: int) -> Iterator[FloatArray]:
         """Correlation matrices of some assets, in time order, ``rows`` time steps at once."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         index, state = self.margins.index, "converged" if self.converged else "NOT converged"

@@ -122,6 +122,7 @@ class _Coordinates:
         self.k0 = 1 if spec.mean == "constant" else 0
 
     def theta(self, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Parameters (K,) at coordinates ``u``, and their derivatives (K, K)."""
         k0 = self.k0
         weights, slope = weights_from(u[k0 + 1 :], self.limit)
         variance = np.exp(u[k0])
@@ -133,6 +134,7 @@ class _Coordinates:
         return np.concatenate([u[:k0], [jacobian[k0, k0]], self.map @ weights]), jacobian
 
     def start(self, persistence: float, share: float) -> FloatArray:
+        """Coordinates of a start: this persistence, this share of it in the shocks, weights that fade with the lag."""
         m = len(self.map)
         fading = np.concatenate([0.7 ** np.arange(self.news), 0.7 ** np.arange(m - self.news)])
         weights = fading.copy()
