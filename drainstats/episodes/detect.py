@@ -23,8 +23,6 @@ from drainstats.frames import as_wide
 from drainstats.panel.panel import LiquidityPanel
 from drainstats.typing import BoolArray, FloatArray
 
-_EVIDENCE = {"open": "price range", "high": "price range", "low": "price range", "close": "prices"}
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -178,12 +176,12 @@ def _from_panel(panel: LiquidityPanel, measure: str, notional: float) -> _Market
     from drainstats.measures.registry import MEASURES
 
     illiquidity = panel.measure(measure)
+    if MEASURES[measure].rises_with != "illiquidity":
+        raise OptionError(
+            f"measure={measure!r} falls when liquidity falls; choose one that rises, such as 'parkinson'."
+        )
     used = MEASURES[measure].fields
-    evidence = (
-        "trading volume and prices" if {"volume", "dollar_volume"} & set(used) else _EVIDENCE.get(used[-1], measure)
-    )
-    if "high" in used:
-        evidence = "price range"
+    evidence = "price range" if "high" in used else "traded volume and prices" if len(used) > 1 else "closing prices"
     known = panel.available_at
     known = known.where(known.notna(), pd.Series(panel.clock.end(panel.index), index=panel.index))
     return _Market(illiquidity, pd.DatetimeIndex(known), evidence, _exit_cost(panel, notional))

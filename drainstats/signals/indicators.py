@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,10 @@ from drainstats.errors import DataError, DrainstatsError, OptionError
 from drainstats.frames import as_wide
 from drainstats.models.coliquidity.dcc import DCC
 from drainstats.models.coliquidity.innovations import innovations
+from drainstats.parallel import pmap
 from drainstats.typing import FloatArray
+
+_Segment = tuple[int, FloatArray, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,15 @@ class CoLiquidityLevel:
         if self.method not in ("log_difference", "none"):
             raise OptionError(f"method={self.method!r} is not causal or not known; use 'log_difference' or 'none'.")
 
-    def transform(self, illiquidity: Any) -> pd.Series:
+    def transform(self, illiquidity: Any, n_jobs: int = 1) -> pd.Series:
         """The level, a number a row; NaN before the first fit, where a fit failed, and on rows with missing cells.
 
         Parameters
         ----------
         illiquidity : (T, N) table or array
             Positive illiquidity, or innovations with ``method="none"``. Assets may start and stop.
+        n_jobs : int, default 1
+            Workers for the fits (`drainstats.parallel.pmap`); the answer does not depend on it.
 
         Raises
         ------
@@ -70,36 +75,38 @@ class CoLiquidityLevel:
         """
         wide = as_wide(illiquidity, "illiquidity")
         level = np.full(len(wide.values), np.nan)
-        for start, values, _ in self._segments(wide.values):
+        for start, values, _ in self._segments(wide.values, n_jobs):
             level[start : start + len(values)] = values
         return pd.Series(level, index=wide.index, name="co-liquidity level")
 
-    def refits(self, illiquidity: Any) -> pd.DataFrame:
+    def refits(self, illiquidity: Any, n_jobs: int = 1) -> pd.DataFrame:
         """The fits behind `transform`, a row each: first row fitted, last row, assets, a and b, or why it failed."""
         wide = as_wide(illiquidity, "illiquidity")
-        records = [record for _, _, record in self._segments(wide.values)]
-        table = pd.DataFrame(records)
+        table = pd.DataFrame([record for _, _, record in self._segments(wide.values, n_jobs)])
         for column in ("from", "to"):
             table[column] = [wide.index[i] for i in table[column]]
         return table
 
-    def _segments(self, values: FloatArray) -> Iterator[tuple[int, FloatArray, dict[str, Any]]]:
+    def _segments(self, values: FloatArray, n_jobs: int) -> list[_Segment]:
         rows, assets = values.shape
         if assets < 2:
             raise DataError(f"{assets} asset came; co-movement needs at least two.")
         if rows <= self.min_rows:
             raise DataError(f"{rows} rows came; the first fit needs more than min_rows={self.min_rows}.")
         moves = np.asarray(innovations(values, method=self.method))
+        fits = range(self.min_rows, rows + 1, self.refit_every)
+        return pmap(partial(self._segment, moves), fits, n_jobs=n_jobs)
+
+    def _segment(self, moves: FloatArray, fitted: int) -> _Segment:
+        """First row, levels and record of the fit on the rows before ``fitted``."""
         first = 1 if self.method == "log_difference" else 0
-        for fitted in range(self.min_rows, rows + 1, self.refit_every):
-            begin = max(first, fitted - self.max_rows)
-            stop = min(fitted + self.refit_every, rows + 1)
-            record: dict[str, Any] = {"from": begin, "to": fitted - 1}
-            try:
-                level, facts = self._one(moves, begin, fitted, stop)
-            except (DrainstatsError, np.linalg.LinAlgError) as error:
-                level, facts = np.full(stop - fitted, np.nan), {"assets": 0, "why": str(error)}
-            yield fitted - 1, level, record | facts
+        begin = max(first, fitted - self.max_rows)
+        stop = min(fitted + self.refit_every, len(moves) + 1)
+        try:
+            level, facts = self._one(moves, begin, fitted, stop)
+        except (DrainstatsError, np.linalg.LinAlgError) as error:
+            level, facts = np.full(stop - fitted, np.nan), {"assets": 0, "why": str(error)}
+        return fitted - 1, level, {"from": begin, "to": fitted - 1} | facts
 
     def _one(self, moves: FloatArray, begin: int, fitted: int, stop: int) -> tuple[FloatArray, dict[str, Any]]:
         window = moves[begin:fitted]

@@ -165,6 +165,13 @@ def test_bad_options_are_sentences(option):
         ds.detect_episodes(market(), **option)
 
 
+def test_a_measure_of_liquidity_is_refused():
+    panel = ds.load_dataset("crypto-venues-daily").window("2019-01-01")
+    with pytest.raises(OptionError, match="falls when liquidity falls"):
+        ds.detect_episodes(panel, "dollar_volume")
+    assert {e.evidence for e in ds.detect_episodes(panel, "parkinson")} == {"price range"}
+
+
 def test_decay_fit_and_censoring():
     path = 5 * 0.5 ** (np.arange(12) / 2.5)
     assert fit_decay(path) == pytest.approx((2.5, False), rel=1e-6)

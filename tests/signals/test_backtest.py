@@ -145,6 +145,12 @@ def test_co_liquidity_level_takes_ragged_panels_and_reports_fits():
     assert level.iloc[[450, 451]].isna().all()  # the innovation of 451 needs row 450 too
 
 
+def test_co_liquidity_level_does_not_depend_on_the_workers():
+    frame = illiquidity_frame(calm_log_illiquidity(np.random.default_rng(5), 400, 3))
+    spec = ds.signals.CoLiquidityLevel(min_rows=200, max_rows=300, refit_every=50)
+    pd.testing.assert_series_equal(spec.transform(frame), spec.transform(frame, n_jobs=2), check_exact=True)
+
+
 def test_co_liquidity_level_that_cannot_be_fitted_is_a_row_with_a_reason():
     frame = illiquidity_frame(calm_log_illiquidity(np.random.default_rng(5), 400, 3))
     frame.iloc[150:260, :2] = np.nan
