@@ -89,7 +89,8 @@ def as_wide(data: Any, name: str = "data") -> Wide:
     Raises
     ------
     DataError
-        When a cell is text, the array has more than two dimensions, or the labels repeat or run backwards.
+        When a cell is text, the array has more than two dimensions, a column stands twice, or the row labels repeat or
+        run backwards.
     """
     data = to_pandas(data)
     if isinstance(data, pd.Series):
@@ -103,6 +104,8 @@ def as_wide(data: Any, name: str = "data") -> Wide:
         columns = pd.RangeIndex(values.shape[1])
     else:
         raise DataError(f"{name} has {data.ndim} dimensions; time × asset has two.")
+    if not columns.is_unique:
+        raise DataError(f"{name}: the column {columns[columns.duplicated()][0]!r} stands twice; rename or drop one.")
     index = data.index if isinstance(data, (pd.DataFrame, pd.Series)) else pd.RangeIndex(len(values))
     if not index.is_unique:
         raise DataError(

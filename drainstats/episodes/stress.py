@@ -48,6 +48,8 @@ def log_illiquidity(frame: pd.DataFrame) -> FloatArray:
         raise DataError(
             "Illiquidity is infinite; set it to missing.", row=frame.index[row], column=frame.columns[column]
         )
+    if values.size and not (values > 0).any():
+        raise DataError("Illiquidity is nowhere above zero, so it has no logarithm; pass levels, not changes or logs.")
     values[~(values > 0)] = np.nan
     return np.log(values)
 

@@ -33,7 +33,7 @@ def _refuse(name: str, wide: Wide, bad: BoolArray, what: str) -> None:
     bad = bad | np.isinf(wide.values)
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        value = wide.values[row, column]
+        value = float(wide.values[row, column])
         what = "is infinite" if np.isinf(value) else what
         raise DataError(
             f"{name}={value!r} {what}; set it to missing.", row=wide.index[row], column=wide.columns[column]

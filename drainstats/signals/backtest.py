@@ -17,7 +17,7 @@ import pandas as pd
 
 from drainstats.episodes.episode import Episode
 from drainstats.errors import DataError, OptionError, require_extra
-from drainstats.frames import to_pandas
+from drainstats.frames import as_wide
 from drainstats.signals.alarms import starts, threshold_alarms
 from drainstats.signals.inference import auroc, circular_shift_pvalue, detectable_auroc
 from drainstats.typing import BoolArray
@@ -117,11 +117,7 @@ def backtest_signals(
     if horizon < 1 or refractory < 0:
         raise OptionError(f"horizon={horizon} is at least 1 bar, refractory={refractory} at least 0.")
     table = _signals(signals)
-    sets = (
-        {str(k): tuple(v) for k, v in episodes.items()}
-        if isinstance(episodes, Mapping)
-        else {"episodes": tuple(episodes)}
-    )
+    sets = _sets(episodes)
     known = _known(table, available_at)
     rows, alarms = [], []
     for name in table:
@@ -141,15 +137,24 @@ def backtest_signals(
 
 
 def _signals(signals: Any) -> pd.DataFrame:
-    data = pd.DataFrame(dict(signals)) if isinstance(signals, Mapping) else to_pandas(signals)
-    frame = data.to_frame(data.name or "signal") if isinstance(data, pd.Series) else data
-    index = frame.index
+    wide = as_wide(pd.DataFrame(dict(signals)) if isinstance(signals, Mapping) else signals, "signals")
+    index = wide.index
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError("Signals need time stamps: give them a DatetimeIndex in UTC.")
-    if not index.is_unique or not index.is_monotonic_increasing:
-        raise DataError("The stamps of the signals repeat or run backwards; sort and drop duplicates first.")
-    frame = frame.astype(np.float64)
+    names = [name if name is not None else "signal" for name in wide.columns]
+    frame = pd.DataFrame(wide.values, columns=names)
     return frame.set_axis(index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC"))
+
+
+def _sets(episodes: Any) -> dict[str, tuple[Episode, ...]]:
+    named = dict(episodes) if isinstance(episodes, Mapping) else {"episodes": episodes}
+    sets = {str(k): (v,) if isinstance(v, Episode) else tuple(v) for k, v in named.items()}
+    for e in (e for members in sets.values() for e in members):
+        if not isinstance(e, Episode):
+            raise DataError(
+                f"Episodes are needed, a {type(e).__name__} came; make one with Episode.from_dates(onset, end)."
+            )
+    return sets
 
 
 def _known(table: pd.DataFrame, available_at: pd.Series | None) -> pd.Series:

@@ -150,7 +150,8 @@ def test_an_hourly_panel_goes_through():
         (market().iloc[:50], "No bar has a baseline"),
         (market().to_numpy(), "DatetimeIndex"),
         (market().replace(market().iloc[5, 2], np.inf), "infinite"),
-        (market() * np.nan, "No bar has a baseline"),
+        (market() * np.nan, "nowhere above zero"),
+        (-market(), "nowhere above zero"),
         (market() * 0 + 1.0, "No bar has a baseline"),
     ],
 )

@@ -208,5 +208,7 @@ def test_labels_must_agree():
     a = pd.DataFrame({"A": [1.0, 2, 3], "B": [1.0, 2, 3]}, index=pd.date_range("2024-01-01", periods=3))
     with pytest.raises(DataError, match="different time labels"):
         M.parkinson(a, a.shift(freq="D"))
+    with pytest.raises(DataError, match="'A' stands twice"):
+        M.parkinson(a.set_axis(["A", "A"], axis=1), a)
     with pytest.raises(DataError, match="different columns"):
         M.parkinson(a, a[["B", "A"]])

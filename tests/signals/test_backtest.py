@@ -108,13 +108,22 @@ def test_no_event_in_the_span_is_a_row():
     ("signal", "message"),
     [
         (quiet(5).reset_index(drop=True), "DatetimeIndex"),
-        (pd.concat([quiet(5), quiet(5)]), "repeat or run backwards"),
+        (pd.concat([quiet(5), quiet(5)]), "stands twice"),
+        (quiet(5).iloc[::-1], "not in time order"),
+        (quiet(5).astype(object).replace(0.1, "x"), "not a number"),
+        ([1.0, 2.0], "DatetimeIndex"),
         (quiet(5) * np.nan, "has no value"),
     ],
 )
 def test_bad_signals_are_sentences(signal, message):
     with pytest.raises(DataError, match=message):
         ds.backtest_signals(signal, [episode(600)])
+
+
+def test_one_episode_will_do_and_dates_will_not():
+    assert row_of(ds.backtest_signals(quiet(590), episode(600)))["warned"] == 1
+    with pytest.raises(DataError, match="make one with"):
+        ds.backtest_signals(quiet(590), ["2019-08-24"])
 
 
 def test_availability_must_cover_the_signal():
