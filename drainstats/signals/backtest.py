@@ -1,9 +1,10 @@
 """`backtest_signals`: does a signal lead, with what confidence, at what cost in false alarms?
 
-An alarm begins in the row in which the signal rises above a quantile of its own past, and is known when that row is. It
-is a *warning* when it was known before the earliest member's onset, at most ``horizon`` bars before it; *coincident*
-when it was known later but before the episode's end; else a *false alarm*. A long alarm counts once. Rows inside
-episodes take no part in the AUROC.
+An alarm begins in the row in which the signal rises above a quantile of its own past, and is known when that row is.
+It is a *warning* when it was known at the earliest member's onset, in one of the ``horizon`` rows known last by then;
+*coincident* when it was known later but before the episode's end; else a *false alarm*. Its lead is counted in bars
+from the moment when it was known: 0 when that is the onset. A long alarm counts once. Rows inside episodes take no part
+in the AUROC, and years without a threshold (before ``min_history`` values) none in the rate of false alarms.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def backtest_signals(
     episodes : list of Episode, or mapping name → list
         Detected, documented or your own. Several sets are scored side by side.
     horizon : int, default 20
-        Bars before an onset in which an alarm counts as a warning.
+        The last rows known by an onset in which an alarm counts as a warning.
     available_at : Series, optional
         When each row was known (``panel.available_at``); by default a row is known when the next one starts.
     quantile, min_history
@@ -127,7 +128,8 @@ def backtest_signals(
         raised = threshold_alarms(score, quantile, min_history)
         for label, members in sets.items():
             shared = _shared(shared_inputs, label, members)
-            row, list_of_alarms = _score(score, raised, known[score.index], members, horizon, refractory, level)
+            counts = (horizon, min_history, refractory)
+            row, list_of_alarms = _score(score, raised, known[score.index], members, counts, level)
             rows.append({"signal": name, "episodes": label} | row | {"shares_inputs": shared})
             alarms += [{"signal": name, "episodes": label} | a for a in list_of_alarms]
     result = pd.DataFrame(rows).set_index(["signal", "episodes"])
@@ -184,10 +186,10 @@ def _score(
     raised: pd.Series,
     known: pd.Series,
     episodes: Iterable[Episode],
-    horizon: int,
-    refractory: int,
+    counts: tuple[int, int, int],
     level: float,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    horizon, min_history, refractory = counts
     index = score.index
     events = sorted((e for e in episodes if index[0] <= _first_onset(e) <= known.iloc[-1]), key=_first_onset)
     before, inside = _label_rows(known, events, horizon)
@@ -196,8 +198,7 @@ def _score(
     leads = [max(a["lead"] for a in alarms if a["event"] == k and a["kind"] == "warning") for k in warned]
     coincident = {a["event"] for a in alarms if a["kind"] == "coincident"} - warned
     false = sum(a["kind"] == "false alarm" for a in alarms)
-    armed = raised.index[-1] - raised.index[min(len(raised) - 1, int(np.argmax(score.notna().to_numpy())))]
-    years = max(armed / _YEAR, 1e-9)
+    years = (index[-1] - index[min_history]) / _YEAR if len(index) > min_history else 0.0
     use = ~inside
     facts: dict[str, Any] = {
         "events": len(events),
@@ -206,7 +207,7 @@ def _score(
         "recall": len(warned) / len(events) if events else np.nan,
         "precision": sum(a["kind"] == "warning" for a in alarms) / len(alarms) if alarms else np.nan,
         "lead_median": float(np.median(leads)) if leads else np.nan,
-        "false_alarms_per_year": false / years,
+        "false_alarms_per_year": false / years if years else np.nan,
         "base_rate": float(before[use].mean()),
         "rows": int(use.sum()),
     }
@@ -241,9 +242,9 @@ def _alarm(row: int, known: pd.Series, events: list[Episode], horizon: int) -> d
     for number, e in enumerate(events):
         bars = int(stamps.searchsorted(_first_onset(e), side="right")) - 1 - row
         if 0 <= bars < horizon:
-            return record | {"kind": "warning", "lead": bars + 1, "event": number}
+            return record | {"kind": "warning", "lead": bars, "event": number}
         if bars < 0 and (e.is_open or known.index[row] <= e.end):
-            return record | {"kind": "coincident", "lead": bars + 1, "event": number}
+            return record | {"kind": "coincident", "lead": bars, "event": number}
     return record
 
 

@@ -36,14 +36,16 @@ def test_an_alarm_before_the_onset_is_a_warning_with_its_lead():
     row = row_of(result)
     assert (row["events"], row["warned"], row["recall"], row["precision"]) == (1, 1, 1.0, 1.0)
     # Known at the end of row 590, which is the start of row 591: nine bars before the onset of row 600.
-    assert row["lead_median"] == 10
+    assert row["lead_median"] == 9
     assert row["false_alarms_per_year"] == 0
     assert result.alarms["kind"].tolist() == ["warning"]
 
 
 def test_what_is_known_exactly_at_the_onset_is_the_last_warning():
-    assert ds.backtest_signals(quiet(599), [episode(600)]).alarms["kind"].tolist() == ["warning"]
-    assert ds.backtest_signals(quiet(600), [episode(600)]).alarms["kind"].tolist() == ["coincident"]
+    last = ds.backtest_signals(quiet(599), [episode(600)]).alarms
+    assert last[["kind", "lead"]].to_numpy().tolist() == [["warning", 0]]
+    late = ds.backtest_signals(quiet(600), [episode(600)]).alarms
+    assert late[["kind", "lead"]].to_numpy().tolist() == [["coincident", -1]]
     late = pd.Series(DAYS + pd.Timedelta("36h"), index=DAYS)
     assert ds.backtest_signals(quiet(599), [episode(600)], available_at=late).alarms["kind"].tolist() == ["coincident"]
 
@@ -56,7 +58,7 @@ def test_the_earliest_member_counts():
 def test_alarms_too_early_or_after_are_false():
     result = ds.backtest_signals(quiet(500, 700, 900), [episode(600)], horizon=20)
     assert result.alarms["kind"].tolist() == ["false alarm"] * 3
-    years = (DAYS[-1] - DAYS[0]) / pd.Timedelta("365.25D")
+    years = (DAYS[-1] - DAYS[252]) / pd.Timedelta("365.25D")  # no threshold, no alarm, before 252 values
     assert row_of(result)["false_alarms_per_year"] == pytest.approx(3 / years)
     assert row_of(result)["verdict"] == "not shown to lead"
 
@@ -95,6 +97,12 @@ def test_a_leading_signal_is_called_leading_and_noise_is_not():
     for k in onsets:
         x.iloc[k - 12 : k] += 4.0
     assert row_of(ds.backtest_signals(x, [episode(k) for k in onsets]))["verdict"] == "leading"
+
+
+def test_a_signal_too_short_for_a_threshold_has_no_rate_of_false_alarms():
+    result = ds.backtest_signals(quiet(590), [episode(600)], min_history=2000)
+    assert np.isnan(row_of(result)["false_alarms_per_year"])
+    assert result.alarms.empty
 
 
 def test_no_event_in_the_span_is_a_row():
