@@ -43,6 +43,23 @@ class MissingExtraError(DrainstatsError, ImportError):
     """A package of an optional extra is not installed."""
 
 
+class FetchError(DrainstatsError, OSError):
+    """A download failed or was refused. ``url`` says which, ``status`` holds the server's answer, when there was one.
+
+    Parameters
+    ----------
+    message : str
+        One sentence: what came, what was expected, what to do.
+    url : str, optional
+    status : int, optional
+        The HTTP status, such as 404.
+    """
+
+    def __init__(self, message: str, *, url: str | None = None, status: int | None = None) -> None:
+        super().__init__(f"{message} [{url}]" if url else message)
+        self.url, self.status = url, status
+
+
 class LookAheadError(DrainstatsError, AssertionError):
     """A past value moved when the future was cut or changed.
 
