@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from drainstats.errors import DataError, FetchError, require_extra
+from drainstats.errors import DataError, FetchError, OptionError, require_extra
 from drainstats.sources.archives import unpacked_size
 from drainstats.sources.locking import alone
 from drainstats.sources.transport import MAX_BYTES, Patience, Terms, check_address, drop, receive
@@ -61,6 +62,8 @@ def fetch_file(
     ------
     FetchError
         The server does not have the file, refused it, sent another one, too much, or failed at every try.
+    OptionError
+        ``sha256`` is none.
     DataError
         Offline and not in the cache; or a compressed file that is damaged, too large, or unsafe.
     MissingExtraError
@@ -77,6 +80,7 @@ def fetch_file(
     bars.csv is not in the cache and offline=True forbids fetc
     """
     check_address(url)
+    sha256 = _spelled(sha256)
     key = hashlib.sha256(url.encode()).hexdigest()[:16]
     path = cache_folder(cache) / "files" / key / _file_name(url)
     if cached(path, sha256):
@@ -113,10 +117,19 @@ def not_cached(path: Path) -> DataError:
     )
 
 
-def download(url: str, path: Path, sha256: str | None = None, terms: Terms = _TERMS, *, refresh: bool = False) -> Path:
+def download(
+    url: str,
+    path: Path,
+    sha256: str | None = None,
+    terms: Terms = _TERMS,
+    *,
+    refresh: bool = False,
+    inspect: Callable[[Path], object] | None = None,
+) -> Path:
     """Fetch a file to ``path``, whole and verified; with ``refresh`` even when it is there.
 
-    Processes and threads that want the same file wait for the first, then find it.
+    ``inspect`` may raise a `DataError` over the file before it gets its name. Processes and threads that want the same
+    file wait for the first, then find it.
     """
     check_address(url)
     require_extra("pooch", "fetch")
@@ -128,6 +141,8 @@ def download(url: str, path: Path, sha256: str | None = None, terms: Terms = _TE
         _verified(url, part, sha256, terms)
         try:
             unpacked_size(part, terms.max_unpacked)
+            if inspect is not None:
+                inspect(part)
         except DataError:
             drop(part)
             raise
@@ -148,6 +163,12 @@ def _verified(url: str, part: Path, sha256: str | None, terms: Terms) -> None:
         "the expected hash is wrong.",
         url=url,
     )
+
+
+def _spelled(sha256: str | None) -> str | None:
+    if sha256 is None or re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        return sha256 and sha256.lower()
+    raise OptionError(f"sha256={sha256!r} is no sha256: 64 hexadecimal digits are expected.")
 
 
 def _file_name(url: str) -> str:

@@ -147,7 +147,7 @@ def _write(response: Any, url: str, part: Path, start: int, terms: Terms) -> Non
 
 
 def _too_long(url: str, terms: Terms) -> FetchError:
-    return FetchError(f"The file is longer than {terms.max_bytes:,} bytes; raise max_bytes if that is right.", url=url)
+    return FetchError(f"The file is longer than the {terms.max_bytes:,} bytes that are allowed.", url=url)
 
 
 @contextmanager
