@@ -49,7 +49,7 @@ def fetch_file(
     max_bytes : int, default 4 GiB
         A longer file is refused while it streams. Compressed files must stay below 64 GiB uncompressed.
     timeout : float, default 30.0
-        Seconds without a byte after which a try counts as stalled.
+        Seconds without a byte, or with fewer than 1,024, after which a try counts as stalled.
     patience : Patience
         How often to try and how long to wait in between.
 

@@ -23,6 +23,7 @@ from drainstats.sources.archives import MAX_UNPACKED
 
 MAX_BYTES = 4 * 2**30
 _CHUNK = 2**16
+_LEAST = 1024
 _HOPS = 5
 _BUSY = (408, 425, 429)
 _CHANCE = random.SystemRandom()
@@ -135,8 +136,7 @@ def _write(response: Any, url: str, part: Path, start: int, terms: Terms) -> Non
             # Only now that the old bytes are gone: a note must never describe bytes of another version.
             _take_note(response, url, part)
         size = start
-        # The bytes as they are sent: a .gz that the server labels as an encoding must stay compressed.
-        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+        for chunk in _chunks(response, terms.timeout):
             size += len(chunk)
             if size > terms.max_bytes:
                 drop(part)
@@ -144,6 +144,19 @@ def _write(response: Any, url: str, part: Path, start: int, terms: Terms) -> Non
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _chunks(response: Any, timeout: float) -> Iterator[bytes]:
+    """The bytes as they are sent; a server that lets them drip counts as stalled."""
+    since, came = time.monotonic(), 0
+    # Not decoded: a .gz that the server labels as an encoding must stay compressed.
+    while chunk := response.raw.read1(_CHUNK, decode_content=False):
+        yield chunk
+        came += len(chunk)
+        if came >= _LEAST:
+            since, came = time.monotonic(), 0
+        elif time.monotonic() - since > timeout:
+            raise _Again(f"fewer than {_LEAST:,} bytes came in {timeout:g} seconds")
 
 
 def _too_long(url: str, terms: Terms) -> FetchError:

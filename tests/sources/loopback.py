@@ -137,6 +137,40 @@ def endless(chunk):
     return answer
 
 
+def dripping(body, pause):
+    """Announces all of the body and sends it byte by byte."""
+
+    def answer(handler, loopback):
+        handler.send_response(200)
+        _head(handler, len(body), None)
+        for i in range(len(body)):
+            handler.wfile.write(body[i : i + 1])
+            if loopback.closing.wait(pause):
+                return
+
+    return answer
+
+
+def chunked(body, pieces, *, finished=True):
+    """Sends the body in chunks of HTTP/1.1, which announce no length, with or without the last one."""
+
+    def answer(handler, _):
+        handler.protocol_version = "HTTP/1.1"
+        handler.close_connection = True
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        step = -(-len(body) // pieces)
+        for i in range(0, len(body), step):
+            chunk = body[i : i + step]
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        if finished:
+            handler.wfile.write(b"0\r\n\r\n")
+        handler.close_connection = True
+
+    return answer
+
+
 def slow(body, pieces, pause):
     def answer(handler, loopback):
         handler.send_response(200)

@@ -19,7 +19,7 @@ from drainstats.errors import DataError, FetchError, MissingExtraError, OptionEr
 from drainstats.sources import transport
 from drainstats.sources.fetch import cache_folder, cached, digest, download, fetch_file
 from drainstats.sources.transport import Patience, Terms, check_address
-from tests.sources.loopback import QUICK, cut, endless, redirect, sha, slow, stalled, status, whole
+from tests.sources.loopback import QUICK, chunked, cut, dripping, endless, redirect, sha, slow, stalled, status, whole
 
 pytest.importorskip("pooch")
 BODY = np.random.default_rng(0).bytes(300_000)
@@ -96,6 +96,25 @@ def test_a_body_that_breaks_off_is_completed(server, fetch, etag):
 def test_a_stall_is_a_failure_that_passes(server, fetch):
     url = server.on("/x.bin", stalled(BODY, 100_000, '"v1"'), whole(BODY, '"v1"'))
     assert fetch(url, sha(BODY)).read_bytes() == BODY
+
+
+def test_a_drip_is_a_stall(server, fetch):
+    url = server.on("/x.bin", dripping(BODY, 0.02), whole(BODY))
+    assert fetch(url, sha(BODY)).read_bytes() == BODY
+    assert len(server.requests) == 2
+
+
+def test_a_slow_line_is_no_stall(server, fetch):
+    # Longer in all than the time limit, never that long without news.
+    url = server.on("/x.bin", slow(BODY, pieces=8, pause=0.08))
+    assert fetch(url, sha(BODY)).read_bytes() == BODY
+    assert len(server.requests) == 1
+
+
+def test_a_chunked_body_that_breaks_off_is_fetched_again(server, fetch):
+    url = server.on("/x.bin", chunked(BODY, 7, finished=False), chunked(BODY, 7))
+    assert fetch(url).read_bytes() == BODY
+    assert len(server.requests) == 2
 
 
 def test_what_never_completes_is_an_error_and_goes_on_next_time(server, fetch, tmp_path):
