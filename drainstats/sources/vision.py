@@ -119,8 +119,6 @@ def fetch_binance(
     ...     print(str(error)[:56])
     Not one of the 1 files is there; BTCUSDT 2020-03-12: BTC
     """
-    from joblib import parallel_config
-
     names = [symbols] if isinstance(symbols, str) else list(symbols)
     _check(names, kind, interval, market)
     check_address(base)
@@ -129,12 +127,7 @@ def fetch_binance(
         raise OptionError(f"end={last:%Y-%m-%d} lies before start={first:%Y-%m-%d}.")
     store = _Store(base.rstrip("/"), cache_folder(cache) / "vision" / _plain(base), offline, terms)
     wanted = [a for name in names for a in _Series(name, kind, interval, market, first, last).archives()]
-    with parallel_config(backend="threading"):
-        rows = pmap(store.row, wanted, n_jobs=n_jobs)
-        parts = [a.days() if row["status"].startswith("404") else [] for a, row in zip(wanted, rows, strict=True)]
-        days = iter(pmap(store.row, [a for part in parts for a in part], n_jobs=n_jobs))
-    kept = [[next(days) for _ in part] if part else [row] for part, row in zip(parts, rows, strict=True)]
-    return _table([row for group in kept for row in group], offline)
+    return _table(_rows(store, wanted, n_jobs), offline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +219,19 @@ class _Store:
             raise DataError(f"The checksum file states no sha256 for {path.name}; try again later.", file=note)
         download(url, path, recorded, self.terms, inspect=sole_member)
         return recorded
+
+
+def _rows(store: _Store, wanted: list[_Archive], n_jobs: int) -> list[dict[str, Any]]:
+    from joblib import parallel_config
+
+    with parallel_config(backend="threading"):
+        rows = pmap(store.row, wanted, n_jobs=n_jobs)
+        # Offline nobody can say whether a month has no file; its days may be here all the same.
+        absent = [row["path"] is None and (store.offline or row["status"].startswith("404")) for row in rows]
+        parts = [a.days() if gone else [] for a, gone in zip(wanted, absent, strict=True)]
+        days = iter(pmap(store.row, [a for part in parts for a in part], n_jobs=n_jobs))
+    groups = [[next(days) for _ in part] if part else [row] for part, row in zip(parts, rows, strict=True)]
+    return [row for group in groups for row in group]
 
 
 def _check(symbols: list[str], kind: str, interval: str, market: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pandas as pd
@@ -218,6 +219,9 @@ def test_an_entry_is_complete(name):
         assert f.bytes > 0
         assert ".." not in Path(f.name).parts
     assert registry.remote_files(name), "the default takes something"
+    if "clock" in entry:
+        bars = [f.name for f in files if next(r for r in entry["readers"] if fnmatchcase(f.name, r[0]))[1] == "bars"]
+        assert all(any(fnmatchcase(b, pattern) for pattern in entry["clock"]) for b in bars)
 
 
 def test_the_list_has_both_kinds():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -171,6 +172,12 @@ def test_404_is_an_error_at_once(server, fetch):
     assert caught.value.status == 404
     assert caught.value.url.endswith("/nothing.csv")
     assert len(server.requests) == 1
+
+
+def test_the_error_survives_the_way_between_processes():
+    error = pickle.loads(pickle.dumps(FetchError("No.", url="https://example.org/x", status=404)))
+    assert (str(error), error.url, error.status) == ("No. [https://example.org/x]", "https://example.org/x", 404)
+    assert isinstance(error, OSError)
 
 
 @pytest.mark.parametrize("code", [401, 403, 451])

@@ -94,7 +94,10 @@ def test_a_month_without_a_file_yet_comes_daily(archive, fetch):
     table = fetch(start="2024-02-01", end="2024-02-29").set_index("date")
     assert len(table) == 29
     assert table["status"].value_counts().to_dict() == {"ok": 2, "404: no archive for that day": 27}
-    assert table.at["2024-02-03", "path"] is None or pd.isna(table.at["2024-02-03", "path"])
+    assert pd.isna(table.at["2024-02-03", "path"])
+    offline = fetch(start="2024-02-01", end="2024-02-29", offline=True).set_index("date")
+    assert offline["path"].dropna().to_dict() == table["path"].dropna().to_dict()
+    assert "not in the cache" in offline.at["2024-02-03", "status"]
 
 
 @pytest.mark.parametrize(
