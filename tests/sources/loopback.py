@@ -100,6 +100,20 @@ def whole(body, etag=None, *, obedient=True):
     return answer
 
 
+def sliced(body, etag, length):
+    """No more than so many bytes from where ``Range`` asks."""
+
+    def answer(handler, _):
+        start = int(handler.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        piece = body[start : start + length]
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes {start}-{start + len(piece) - 1}/{len(body)}")
+        _head(handler, len(piece), etag)
+        handler.wfile.write(piece)
+
+    return answer
+
+
 def cut(body, at, etag=None):
     """Announces all of the body, sends a part, and hangs up."""
 

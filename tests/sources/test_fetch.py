@@ -20,7 +20,20 @@ from drainstats.errors import DataError, FetchError, MissingExtraError, OptionEr
 from drainstats.sources import transport
 from drainstats.sources.fetch import cache_folder, cached, digest, download, fetch_file
 from drainstats.sources.transport import Patience, Terms, check_address
-from tests.sources.loopback import QUICK, chunked, cut, dripping, endless, redirect, sha, slow, stalled, status, whole
+from tests.sources.loopback import (
+    QUICK,
+    chunked,
+    cut,
+    dripping,
+    endless,
+    redirect,
+    sha,
+    sliced,
+    slow,
+    stalled,
+    status,
+    whole,
+)
 
 pytest.importorskip("pooch")
 BODY = np.random.default_rng(0).bytes(300_000)
@@ -134,6 +147,12 @@ def test_the_rest_of_another_version_is_not_appended(server, fetch, obedient):
     other = np.random.default_rng(1).bytes(len(BODY))
     url = server.on("/x.bin", cut(BODY, 200_000, '"v1"'), whole(other, '"v2"', obedient=obedient))
     assert fetch(url).read_bytes() == other
+
+
+def test_a_server_may_send_the_rest_in_slices(server, fetch):
+    url = server.on("/x.bin", cut(BODY, 100_000, '"v1"'), sliced(BODY, '"v1"', 120_000))
+    assert fetch(url).read_bytes() == BODY
+    assert len(server.requests) == 3
 
 
 def test_a_part_longer_than_the_file_starts_anew(server, fetch):
@@ -287,10 +306,14 @@ def test_redirects_are_followed(server, fetch, code):
     assert path.name == "here.csv"
 
 
-@pytest.mark.parametrize("target", ["http://example.org/x", "//example.org/x", "file:///etc/passwd", "ftp://a/b", ""])
+@pytest.mark.parametrize(
+    "target",
+    ["http://example.org/x", "//example.org/x", "http://10.0.0.1/x", "file:///etc/passwd", "ftp://a/b", "https:"],
+)
 def test_redirects_are_checked_like_addresses(server, fetch, tmp_path, target):
-    with pytest.raises(FetchError):
+    with pytest.raises(FetchError, match=r"Only https is fetched|has no host"):
         fetch(server.on("/x.csv", redirect(target)))
+    assert len(server.requests) == 1
     assert _left(tmp_path) == []
 
 
@@ -305,7 +328,8 @@ def test_redirects_come_to_an_end(server, fetch):
 
 def test_an_announced_length_above_the_cap_is_refused(server, fetch, tmp_path):
     with pytest.raises(FetchError, match="longer than the 1,000 bytes"):
-        fetch(server.on("/x.bin", whole(BODY)), max_bytes=1000)
+        fetch(server.on("/x.bin", stalled(BODY, 0)), max_bytes=1000)
+    assert len(server.requests) == 1, "before the body comes"
     assert _left(tmp_path) == []
 
 
