@@ -9,17 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError, OptionError, require_extra
-from drainstats.frames import to_pandas
-from drainstats.panel.align import Clock, aggregate, rows_as_of
-from drainstats.panel.cleaning import DESCRIPTIONS, Ledger, tidy
+from drainstats.errors import OptionError, require_extra
+from drainstats.panel.align import Clock
+from drainstats.panel.build import assembled, split_long
+from drainstats.panel.cleaning import Ledger
+from drainstats.panel.joining import joined
 from drainstats.panel.quality import quality_table
-
-UNITS = {
-    **dict.fromkeys(("open", "high", "low", "close"), "quote currency"),
-    "volume": "base units",
-    "dollar_volume": "quote currency",
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,26 +89,7 @@ class LiquidityPanel:
         >>> ds.LiquidityPanel.from_bars({"A": bars, "B": 2 * bars})["close"]["B"].tolist()
         [3.0, 5.0, 7.0]
         """
-        if not bars:
-            raise DataError("No assets came: pass a mapping asset → bars with at least one table.")
-        ledger = ledger or Ledger()
-        tables = {str(asset): tidy(str(asset), table, ledger) for asset, table in bars.items()}
-        stamps = pd.DatetimeIndex(np.concatenate([t.index.as_unit("ns").asi8 for t in tables.values()]), tz="UTC")
-        rule = Clock.named(clock) if clock else Clock.inferred(stamps)
-        for asset, table in tables.items():
-            rows = rule.label(table.index)
-            ledger.note(asset, "several-bars-in-row", table.index[rows.duplicated()])
-            tables[asset] = aggregate(table, rows)
-        wide = _widen(tables)
-        index = next(iter(wide.values())).index
-        known = rule.end(index) + pd.Timedelta(delay)
-        present = _present(wide)
-        available = pd.DataFrame({a: known.where(present[a]) for a in present}, index=index)
-        table = _asset_table(list(tables), assets).assign(clock=rule.name)
-        units = UNITS | dict(units or {})
-        return cls(
-            wide, table, available, rule, {f: units.get(f, "") for f in wide}, dict(provenance or {}), ledger.frame()
-        )
+        return cls(**assembled(bars, clock, assets, delay, units, provenance, ledger))
 
     @classmethod
     def from_long(cls, frame: Any, *, time: str = "time", asset: str = "asset", **options: Any) -> LiquidityPanel:
@@ -134,19 +110,8 @@ class LiquidityPanel:
         DataError
             When a column is missing, and as in `from_bars`.
         """
-        data = to_pandas(frame)
-        if data.index.name in (time, asset) or isinstance(data.index, pd.MultiIndex):
-            data = data.reset_index()
-        lacking = [c for c in (time, asset) if c not in data]
-        if lacking:
-            raise DataError(f"The table lacks the column {lacking[0]!r}; it has {', '.join(map(str, data.columns))}.")
-        if data.empty:
-            raise DataError("The table has no rows.")
-        described = [c for c in DESCRIPTIONS if c in data]
-        table = data.groupby(asset, sort=False)[described].first() if described else None
-        numbers = data.drop(columns=described)
-        bars = {str(a): part.drop(columns=asset).set_index(time) for a, part in numbers.groupby(asset, sort=False)}
-        return cls.from_bars(bars, assets=table, **options)
+        bars, assets = split_long(frame, time, asset)
+        return cls.from_bars(bars, assets=assets, **options)
 
     def __getitem__(self, field: str) -> pd.DataFrame:
         if field in self.fields:
@@ -245,27 +210,7 @@ class LiquidityPanel:
         DataError
             When an asset stands in both panels, or no panel has rows on a session clock that is asked for.
         """
-        twice = [a for a in self.assets if a in other.asset_table.index]
-        if twice:
-            raise DataError(f"The asset {twice[0]!r} stands in both panels; select or rename one.")
-        rule = Clock.named(clock) if clock else self.clock
-        ends, labels = _rows_of(rule, (self, other))
-        ledger = Ledger()
-        tables, known = {}, {}
-        for panel in (self, other):
-            for asset in panel.assets:
-                tables[asset], known[asset] = panel._placed(asset, labels, ends, ledger)
-        wide = _widen(tables)
-        index = next(iter(wide.values())).index
-        return LiquidityPanel(
-            fields=wide,
-            asset_table=pd.concat([self.asset_table, other.asset_table]),
-            available=pd.DataFrame(known).reindex(index),
-            clock=rule,
-            units={**other.units, **self.units},
-            provenance={"joined": [dict(self.provenance), dict(other.provenance)], "clock": rule.name},
-            ledger=pd.concat([self.ledger, other.ledger, ledger.frame()], ignore_index=True),
-        )
+        return joined(self, other, clock)
 
     def to_long(self) -> pd.DataFrame:
         """A tidy table with a row a time and asset that has at least one value."""
@@ -325,62 +270,3 @@ class LiquidityPanel:
     def _rows(self, index: pd.DatetimeIndex) -> LiquidityPanel:
         fields = {f: v.loc[index] for f, v in self.fields.items()}
         return replace(self, fields=fields, available=self.available.loc[index])
-
-    def _placed(
-        self, asset: str, labels: pd.DatetimeIndex, ends: pd.DatetimeIndex, ledger: Ledger
-    ) -> tuple[pd.DataFrame, pd.Series]:
-        known = self.available[asset].dropna()
-        bars = pd.DataFrame({f: v[asset] for f, v in self.fields.items()}).loc[known.index]
-        rows = rows_as_of(pd.DatetimeIndex(known), ends)
-        before = np.asarray(known <= ends[0] - self.clock.step)
-        inside = (rows < len(ends)) & ~before
-        ledger.note(asset, "before-first-row", known.index[before])
-        ledger.note(asset, "after-last-row", known.index[rows == len(ends)])
-        rows = labels[rows[inside]]
-        ledger.note(asset, "several-bars-in-row", known.index[inside][rows.duplicated()])
-        return aggregate(bars[inside], rows), known[inside].groupby(rows).max()
-
-
-def _widen(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    names = list(dict.fromkeys(field for table in tables.values() for field in table.columns))
-    index = pd.DatetimeIndex([], tz="UTC")
-    for table in tables.values():
-        index = index.union(table.index)
-    index = index.rename("time")
-    wide = {}
-    for name in names:
-        columns = {a: t[name] if name in t else pd.Series(np.nan, index=t.index) for a, t in tables.items()}
-        wide[name] = pd.DataFrame(columns, dtype=np.float64).reindex(index)
-    return wide
-
-
-def _present(wide: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    tables = list(wide.values())
-    present = tables[0].notna()
-    for table in tables[1:]:
-        present = present | table.notna()
-    return present
-
-
-def _asset_table(names: list[str], given: pd.DataFrame | None) -> pd.DataFrame:
-    table = pd.DataFrame(index=pd.Index(names, name="asset"), columns=list(DESCRIPTIONS), dtype=object)
-    if given is not None:
-        table.update(given)
-    table["base"] = table["base"].where(table["base"].notna(), pd.Series(names, index=table.index))
-    return table.fillna("")
-
-
-def _rows_of(rule: Clock, panels: tuple[LiquidityPanel, ...]) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
-    """Row ends and labels of a join: the sessions that a panel has, or every row of a clock that never stops."""
-    own = [p for p in panels if p.clock.name == rule.name]
-    if rule.session and not own:
-        raise DataError(f"No panel is on the clock {rule.name}, so its sessions are not known; join on another clock.")
-    if rule.session:
-        labels = own[0].index.union(own[-1].index)
-    else:
-        known = [p.available_at.dropna() for p in panels]
-        first = min(k.min() for k in known) - rule.step
-        last = max(k.max() for k in known)
-        labels = pd.date_range(first.floor(rule.step), last.floor(rule.step), freq=rule.step)
-    delay = max((p.available_at - rule.end(p.index)).max() for p in own) if own else pd.Timedelta(0)
-    return rule.end(labels) + delay, labels
