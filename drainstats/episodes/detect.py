@@ -190,7 +190,7 @@ def _from_panel(panel: LiquidityPanel, measure: str, notional: float) -> _Market
 def _exit_cost(panel: LiquidityPanel, notional: float) -> pd.DataFrame | None:
     if not {"high", "low", "dollar_volume"} <= set(panel.field_names):
         return None
-    from drainstats.measures.exits import square_root_cost
+    from drainstats.measures.exits.laws import square_root_cost
     from drainstats.measures.ranges import parkinson
 
     volatility = parkinson(panel["high"], panel["low"], window=1)

@@ -22,6 +22,9 @@ NOT_TIMED = {
     "CCC", "DCC", "Episode", "GARCH", "causal", "episode_catalogue", "episodes_table", "errors", "list_datasets",
     "list_measures", "measures", "signals", "write_report", "signals.auroc", "signals.circular_shift_pvalue",
     "signals.list_indicators",
+    "measures.OrderBook", "measures.ConstantProductPool", "measures.ConcentratedPool", "measures.StableSwapPool",
+    "measures.sell_across", "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell",
+    "measures.exit_horizon", "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""What leaving a position costs: books, pools, several venues, over time, and as a risk measure."""
