@@ -1,0 +1,289 @@
+"""Trades and quotes of files and tables as a stream of batches, each with the place of its rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from drainstats.errors import DataError, OptionError, check_option
+from drainstats.frames import to_pandas
+from drainstats.sources import generic, tickparquet, tickstreams
+from drainstats.sources.layout import Format, Source
+from drainstats.sources.schema import canonical
+from drainstats.sources.tables import FORMATS
+from drainstats.typing import FloatArray, IntArray
+
+FIELDS = {"trades": ("price", "amount"), "quotes": ("bid", "bid_size", "ask", "ask_size")}
+# Formats whose stamps may change their unit within a file.
+_MAY_CHANGE_UNIT = ("binance-aggtrades", "binance-trades", "binance-bookticker", "binance-stream")
+_FRAME_ROWS = 2**18
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A run of rows.
+
+    time : (n,) nanoseconds since 1970, UTC; symbol : (n,) int32 into ``names``; numbers : our name → (n,) floats; side
+    : (n,) int8 or None; file, row, columns : where a row lies and what the columns are called there; rules : what was
+    assumed of the stamps.
+    """
+
+    time: IntArray
+    symbol: np.ndarray
+    names: tuple[str, ...]
+    numbers: Mapping[str, FloatArray]
+    side: np.ndarray | None
+    file: Any
+    row: Callable[[int], Any]
+    columns: Mapping[str, str]
+    rules: tuple[str, ...] = ()
+
+    @property
+    def price(self) -> FloatArray:
+        """Prices of trades."""
+        return self.numbers["price"]
+
+    @property
+    def amount(self) -> FloatArray:
+        """Amounts of trades, in base units."""
+        return self.numbers["amount"]
+
+    def column(self, name: str) -> str:
+        """What a column is called in the file."""
+        return self.columns.get(name, name)
+
+    def take(self, rows: Any) -> Batch:
+        """Some rows, in the order given."""
+        places = np.arange(len(self.time))[rows]
+        return replace(
+            self,
+            time=self.time[rows], symbol=self.symbol[rows], numbers={k: v[rows] for k, v in self.numbers.items()},
+            side=None if self.side is None else self.side[rows], row=lambda k: self.row(int(places[k])),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are read.
+
+    table : trades or quotes; format, columns : as in `drainstats.read_trades`; asset : the one wanted, or the name of
+    the one that is there.
+    """
+
+    table: str
+    format: str | None = None
+    columns: Mapping[str, str] | None = None
+    asset: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.format is not None:
+            check_option("format", self.format, dict.fromkeys(f.name for f in FORMATS if f.table == self.table))
+        if self.columns is not None and self.format not in (None, "generic"):
+            raise OptionError(f"columns= is for the generic format, not for format={self.format!r}.")
+
+    def batches(self, source: Any, small: bool = False) -> Iterator[Batch]:
+        """The batches of a path or a table; ``small`` when only the first rows matter."""
+        if not isinstance(source, (str, os.PathLike)):
+            raw = _from_table(to_pandas(source), self)
+        else:
+            path = Path(source)
+            if not path.is_file():
+                raise DataError("There is no such file.", file=path)
+            with path.open("rb") as file:
+                start = file.read(4)
+            if start == b"PAR1":
+                raw = _from_parquet(path, self, 256 if small else tickparquet.ROWS)
+            else:
+                raw = _from_text(path, self, 2**16 if small else tickstreams.BLOCK)
+        seen = False
+        for batch in raw:
+            kept = self._wanted(batch)
+            if kept is not None:
+                seen = True
+                yield kept
+        if not seen and not small:
+            raise DataError(
+                f"There is no asset {self.asset!r} in the data.",
+                file=source if isinstance(source, (str, os.PathLike)) else None,
+            )
+
+    def _wanted(self, batch: Batch) -> Batch | None:
+        if self.asset is None:
+            return batch
+        if len(batch.names) == 1:
+            return replace(batch, names=(self.asset,))
+        if self.asset not in batch.names:
+            return None
+        rows = batch.symbol == batch.names.index(self.asset)
+        chosen = batch.take(rows)
+        return replace(chosen, symbol=np.zeros_like(chosen.symbol), names=(self.asset,)) if rows.any() else None
+
+
+def _from_table(frame: pd.DataFrame, reading: Reading) -> Iterator[Batch]:
+    if isinstance(frame, pd.DataFrame) and not isinstance(frame.index, pd.DatetimeIndex) and "time" in frame:
+        frame = frame.set_index("time")
+    if not isinstance(frame, pd.DataFrame) or not isinstance(frame.index, pd.DatetimeIndex):
+        raise DataError(
+            f"A table of {reading.table} has an index of time stamps, as read_{reading.table} returns it; "
+            f"{type(frame).__name__} came."
+        )
+    for start in range(0, len(frame), _FRAME_ROWS):
+        yield _of_frame(frame.iloc[start : start + _FRAME_ROWS], reading, frame.attrs)
+    if not len(frame):
+        raise DataError("The table has no rows.")
+
+
+def _of_frame(frame: pd.DataFrame, reading: Reading, attrs: Mapping[str, Any]) -> Batch:
+    index = frame.index if frame.index.tz is not None else frame.index.tz_localize("UTC")
+    if index.hasnans:
+        raise DataError("The stamp is missing.", row=int(np.flatnonzero(index.isna())[0]), column="time")
+    numbers = {}
+    for name in FIELDS[reading.table]:
+        if name not in frame:
+            if name.endswith("size"):
+                numbers[name] = np.full(len(frame), np.nan)
+                continue
+            raise DataError(f"No column {name!r}; the table has {', '.join(map(str, frame.columns))}.")
+        try:
+            numbers[name] = np.ascontiguousarray(frame[name], dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"The column holds text where numbers are expected ({error}).", column=name) from error
+    side = None
+    if "side" in frame:
+        side = np.asarray(frame["side"])
+        bad = ~np.isin(side, (-1, 0, 1))
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise DataError(f"{side[row]!r} is none of 1, -1, 0.", row=frame.index[row], column="side")
+        side = side.astype(np.int8)
+    codes, names = _assets(frame, attrs, reading.asset)
+    places = frame.index
+    return Batch(
+        np.ascontiguousarray(index.as_unit("ns").asi8), codes, names, numbers, side, attrs.get("file"),
+        lambda k: places[k], {},
+        tuple(rule for rule in attrs.get("rules", ())),
+    )  # fmt: skip
+
+
+def _assets(frame: pd.DataFrame, attrs: Mapping[str, Any], fallback: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    if "asset" not in frame:
+        name = attrs.get("symbol") or fallback or ""
+        return np.zeros(len(frame), dtype=np.int32), (str(name),)
+    codes, names = pd.factorize(frame["asset"])
+    if (codes < 0).any():
+        raise DataError("The asset is missing.", row=frame.index[int(np.flatnonzero(codes < 0)[0])], column="asset")
+    return codes.astype(np.int32), tuple(str(name) for name in names)
+
+
+def _format(source: Source, reading: Reading) -> Callable[[Source], pd.DataFrame]:
+    """What reads a part of the file, by the user's choice or by what the first part looks like."""
+    columns = reading.columns
+    if columns is None:
+        own = [f for f in FORMATS if f.table == reading.table]
+        if reading.format is not None:
+            return next(f for f in own if f.name == reading.format).read
+        found = [f for f in FORMATS if f.matches(source)]
+        matching: Format | None = next((f for f in found if f.table == reading.table), None)
+        if matching is not None:
+            return matching.read
+        if found:
+            raise DataError(
+                f"This is a file of {found[0].table} ({found[0].title}), not of {reading.table}.", file=source.path
+            )
+    names = {name.lower(): name for name in source.cells().names}
+    symbol = {"symbol": names["asset"]} if "asset" in names and "symbol" not in names else {}
+    return lambda part: generic.read_generic(part, reading.table, {**symbol, **(columns or {})} or None)
+
+
+def _from_text(path: Path, reading: Reading, size: int) -> Iterator[Batch]:
+    read: Callable[[Source], pd.DataFrame] | None = None
+    first = ""
+    for block in tickstreams.blocks(path, size):
+        if read is None:
+            if block.source.content.data.startswith(b"DBN"):
+                yield from _whole(path, reading)
+                return
+            read = _format(block.source, reading)
+            mixed = any(f.read is read and f.name in _MAY_CHANGE_UNIT for f in FORMATS)
+        frame = _read_part(read, block)
+        rules = ", ".join(sorted(frame.attrs.get("rules", ()))) or "zoned"
+        first = first or rules
+        if not mixed and rules != first:
+            raise DataError(
+                f"The stamps from here on are {rules}, those before {first}; bring them to one unit and zone.",
+                file=path, row=block.before + block.headed + 1,
+            )  # fmt: skip
+        yield _of_part(frame, reading, path, block)
+
+
+def _read_part(read: Callable[[Source], pd.DataFrame], block: tickstreams.Block) -> pd.DataFrame:
+    try:
+        return read(block.source)
+    except DataError as error:
+        if block.before == 0 or not isinstance(error.row, int):
+            raise
+        text = str(error).rsplit(" [", 1)[0]
+        raise DataError(text, file=error.file, row=error.row + block.before, column=error.column) from None
+
+
+def _of_part(frame: pd.DataFrame, reading: Reading, path: Path, block: tickstreams.Block) -> Batch:
+    # Where a format leaves rows out, the line of a row is not known; the block's first stands for it.
+    exact = len(frame) == block.lines
+    named = replace(reading, asset=reading.asset or _stem(block.source.name))
+    batch = _of_frame(frame, named, frame.attrs)
+    first = block.before + block.headed + 1
+    return replace(batch, file=path, row=(lambda k: first + k) if exact else (lambda k: f"after {first}"))
+
+
+def _whole(path: Path, reading: Reading) -> Iterator[Batch]:
+    """A file that cannot be cut: read as a table, within the readers' cap."""
+    read = _format(Source(path), reading)
+    frame = read(Source(path))
+    yield replace(_of_frame(frame, replace(reading, asset=reading.asset or _stem(path.name)), frame.attrs), file=path)
+
+
+def _stem(name: str) -> str:
+    return name.split(".")[0]
+
+
+def _from_parquet(path: Path, reading: Reading, rows: int) -> Iterator[Batch]:
+    source = tickparquet.BatchSource(path, tickparquet.empty(path), 0)
+    names = source.cells().names
+    columns = reading.columns or {}
+    theirs = canonical(reading.table, names, {**({"symbol": "asset"} if "asset" in names else {}), **columns})
+    missing = [name for name in columns.values() if name not in names]
+    needed = [name for name in ("time", *FIELDS[reading.table]) if name not in theirs and not name.endswith("size")]
+    vendor = any(f.matches(source) for f in FORMATS if f.table == reading.table) and not columns
+    fast = reading.format in (None, "generic") and not (missing or needed or vendor)
+    read: Callable[[Source], pd.DataFrame] | None = None
+    first = 0
+    for batch in tickparquet.record_batches(path, list(dict.fromkeys(theirs.values())) if fast else None, rows):
+        found = tickparquet.plain(batch, theirs, FIELDS[reading.table]) if fast else None
+        if found is not None:
+            yield _of_arrays(found, reading, path, first, theirs)
+        else:
+            source = tickparquet.BatchSource(path, batch, first)
+            read = read or _format(source, reading)
+            frame = read(source)
+            named = replace(reading, asset=reading.asset or _stem(path.name))
+            place = source.cells().line
+            yield replace(_of_frame(frame, named, frame.attrs), file=path, row=place, columns=theirs)
+        first += batch.num_rows
+
+
+def _of_arrays(found: dict[str, Any], reading: Reading, path: Path, first: int, theirs: Mapping[str, str]) -> Batch:
+    count = len(found["time"])
+    symbol = found.get("symbol")
+    if symbol is None:
+        symbol = np.zeros(count, dtype=np.int32)
+    names = found.get("names") or (reading.asset or _stem(path.name),)
+    fields = {name: found[name] for name in FIELDS[reading.table]}
+    return Batch(
+        found["time"], symbol, names, fields, found.get("side"), path, lambda k: first + k + 1, theirs, found["rules"]
+    )
