@@ -1,0 +1,370 @@
+"""Bars from files: every layout and compression, cut anywhere, gives the bars of the table; faults name their line."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zipfile
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import drainstats as ds
+from drainstats.errors import DataError, OptionError
+from drainstats.sources import tickparquet, tickstreams
+from tests.kernels.tick_twin import DAY, market, tidy
+
+
+def one(seed=0, n=500, days=2):
+    return market(seed, n=n, assets=1, days=days).assign(asset="BTCUSDT")
+
+
+def same(a, b):
+    pd.testing.assert_frame_equal(a, b, check_exact=True)
+
+
+def maker(trades):
+    return np.where(trades["side"] > 0, "false", "true")
+
+
+def sided(trades):
+    return trades.assign(side=np.where(trades["side"] > 0, 1, -1).astype(np.int8))
+
+
+def binance_trades(trades, header):
+    table = pd.DataFrame(
+        {
+            "id": range(len(trades)), "price": trades["price"], "qty": trades["amount"], "quote_qty": 1.0,
+            "time": trades["time"] // 10**6, "is_buyer_maker": maker(trades),
+        }
+    )  # fmt: skip
+    return table.to_csv(index=False, header=header)
+
+
+def binance_aggregates(trades, header):
+    table = pd.DataFrame(
+        {
+            "agg_trade_id": range(len(trades)), "price": trades["price"], "quantity": trades["amount"],
+            "first_trade_id": 1, "last_trade_id": 1, "transact_time": trades["time"] // 10**3,
+            "is_buyer_maker": maker(trades),
+        }
+    )  # fmt: skip
+    return table.to_csv(index=False, header=header)
+
+
+def tardis(trades, header=True):
+    table = pd.DataFrame(
+        {
+            "exchange": "x", "symbol": trades["asset"], "timestamp": trades["time"] // 10**3,
+            "local_timestamp": trades["time"] // 10**3, "id": "a", "side": np.where(trades["side"] > 0, "buy", "sell"),
+            "price": trades["price"], "amount": trades["amount"],
+        }
+    )  # fmt: skip
+    return table.to_csv(index=False)
+
+
+def generic(unit):
+    def write(trades, header=True):
+        table = trades[["time", "asset", "price", "amount", "side"]].assign(time=trades["time"] // unit)
+        return table.to_csv(index=False)
+
+    return write
+
+
+LAYOUTS = {
+    "Binance trades, headed": (binance_trades, True),
+    "Binance trades, bare": (binance_trades, False),
+    "Binance aggTrades, headed": (binance_aggregates, True),
+    "Binance aggTrades, bare": (binance_aggregates, False),
+    "Tardis": (tardis, True),
+    "generic, s": (generic(10**9), True),
+    "generic, ms": (generic(10**6), True),
+    "generic, us": (generic(10**3), True),
+    "generic, ns": (generic(1), True),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("block", [200, 2**16])
+def test_text_layouts_in_blocks_of_any_size(tmp_path, monkeypatch, layout, block):
+    write, header = LAYOUTS[layout]
+    trades = sided(one())
+    path = tmp_path / "BTCUSDT.csv"
+    path.write_text(write(trades, header))
+    monkeypatch.setattr(tickstreams, "BLOCK", block)
+    mine = ds.tick_bars(path, "1h", vpin_bucket=4.0, vpin_window=5)
+    expected = ds.tick_bars(tidy(trades), "1h", vpin_bucket=4.0, vpin_window=5)
+    same(mine, expected)
+
+
+def test_the_tables_of_read_trades_give_the_same_bars(tmp_path):
+    path = tmp_path / "BTCUSDT.csv"
+    path.write_text(binance_trades(sided(one()), True))
+    same(ds.tick_bars(path, "1h", asset="B"), ds.tick_bars(ds.read_trades(path, asset="B"), "1h"))
+
+
+def zipped(path, text):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inside.csv", text)
+
+
+PACKED = {
+    ".gz": lambda path, text: path.write_bytes(gzip.compress(text.encode())),
+    ".xz": lambda path, text: path.write_bytes(lzma.compress(text.encode())),
+    ".bz2": lambda path, text: path.write_bytes(bz2.compress(text.encode())),
+    ".zst": lambda path, text: path.write_bytes(pa.Codec("zstd").compress(text.encode(), asbytes=True)),
+    ".zip": zipped,
+}
+
+
+@pytest.mark.parametrize("ending", PACKED)
+def test_compressed_texts(tmp_path, monkeypatch, ending):
+    trades = sided(one())
+    path = tmp_path / f"trades.csv{ending}"
+    PACKED[ending](path, tardis(trades))
+    monkeypatch.setattr(tickstreams, "BLOCK", 5000)
+    same(ds.tick_bars(path, "1h"), ds.tick_bars(tidy(trades), "1h"))
+
+
+@pytest.mark.parametrize("ending", [".gz", ".xz", ".bz2", ".zip"])
+def test_a_cut_compressed_file_is_an_error_that_names_it(tmp_path, ending):
+    path = tmp_path / f"trades.csv{ending}"
+    PACKED[ending](path, tardis(sided(one())))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        ds.tick_bars(path)
+    assert caught.value.file == path
+
+
+def parquet(path, trades, **columns):
+    stamps = pa.array(trades["time"].to_numpy(), pa.timestamp("ns", tz="UTC"))
+    plain = {"time": stamps, "asset": trades["asset"], "price": trades["price"], "amount": trades["amount"]}
+    pq.write_table(pa.table({**plain, "side": trades["side"], **columns}), path, row_group_size=150)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {},
+        {"time": lambda t: pa.array(t["time"] // 10**3, pa.timestamp("us"))},
+        {"time": lambda t: pa.array(t["time"] // 10**6)},
+        {"time": lambda t: pa.array([str(pd.Timestamp(x, tz="UTC")) for x in t["time"]])},
+        {"side": lambda t: pa.array(np.where(t["side"] > 0, "buy", "sell")).dictionary_encode()},
+        {"side": lambda t: pa.array(np.where(t["side"] > 0, "B", "A"))},
+        {"side": lambda t: pa.array(t["side"].astype(np.int64))},
+        {"asset": lambda t: pa.array(t["asset"]).dictionary_encode()},
+        {"price": lambda t: pa.array(t["price"].astype(str))},
+        {"amount": lambda t: pa.array([str(a) for a in t["amount"]])},
+    ],
+    ids=["plain", "naive us", "epoch ms", "text stamps", "coded words", "letters", "int64", "coded assets", "text price",
+         "text amount"],
+)  # fmt: skip
+def test_parquet_columns_of_any_kind(tmp_path, monkeypatch, columns):
+    trades = sided(market(1, n=500))
+    parquet(tmp_path / "t.parquet", trades, **{name: make(trades) for name, make in columns.items()})
+    monkeypatch.setattr(tickparquet, "ROWS", 100)
+    same(ds.tick_bars(tmp_path / "t.parquet", "1h"), ds.tick_bars(tidy(trades), "1h"))
+
+
+def test_makers_and_given_names(tmp_path):
+    trades = sided(one())
+    table = pa.table({"T": trades["time"], "p": trades["price"], "v": trades["amount"], "m": trades["side"] < 0})
+    pq.write_table(table, tmp_path / "BTCUSDT.parquet")
+    mine = ds.tick_bars(tmp_path / "BTCUSDT.parquet", "1h", columns={"time": "T", "amount": "v"})
+    same(mine, ds.tick_bars(tidy(trades), "1h"))
+    with pytest.raises(DataError, match="nothing"):
+        ds.tick_bars(tmp_path / "BTCUSDT.parquet", columns={"time": "nothing"})
+
+
+def days_of(trades, every=DAY):
+    for _, part in trades.groupby((trades["time"] - trades["time"].min() // DAY * DAY) // every):
+        yield part
+
+
+def written(tmp_path, trades, every):
+    paths = []
+    for k, part in enumerate(days_of(trades, every)):
+        paths.append(tmp_path / f"{k:02d}.parquet")
+        parquet(paths[-1], part)
+    return paths
+
+
+@pytest.mark.parametrize("hours", [24, 7])
+@pytest.mark.parametrize("by", ["time", "volume"])
+def test_files_cut_at_midnight_or_within_days(tmp_path, hours, by):
+    trades = market(2, n=900, days=4)
+    paths = written(tmp_path, trades, hours * 3600 * 10**9)
+    size = "1h" if by == "time" else 5.0
+    whole = ds.tick_bars(tidy(trades), size, by, vpin_bucket=3.0, vpin_window=60)
+    assert whole["vpin"].notna().any()
+    same(whole, ds.tick_bars(paths, size, by, vpin_bucket=3.0, vpin_window=60))
+    same(whole, ds.tick_bars(paths[::-1], size, by, vpin_bucket=3.0, vpin_window=60))
+    with joblib.parallel_config(backend="threading"):
+        same(whole, ds.tick_bars(paths, size, by, vpin_bucket=3.0, vpin_window=60, n_jobs=2))
+
+
+def test_processes_give_the_same_bytes(tmp_path):
+    trades = market(2, n=900, days=3)
+    paths = written(tmp_path, trades, 24 * 3600 * 10**9)
+    with joblib.parallel_config(backend="loky"):
+        parallel = ds.tick_bars(paths, "1h", vpin_bucket=3.0, n_jobs=2)
+    same(ds.tick_bars(paths, "1h", vpin_bucket=3.0), parallel)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_cluster_gives_the_same_bytes(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    trades = market(2, n=900, days=3)
+    paths = written(tmp_path, trades, 7 * 3600 * 10**9)
+    one_machine = ds.tick_bars(paths, "1h", vpin_bucket=3.0)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, local_directory=str(tmp_path)
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        spread = ds.tick_bars(paths, "1h", vpin_bucket=3.0, n_jobs=2)
+    same(one_machine, spread)
+
+
+def test_files_of_an_asset_each(tmp_path):
+    trades = market(4, n=600)
+    paths = {}
+    for name, part in trades.groupby("asset"):
+        paths[name] = tmp_path / f"{name}-trades.csv"
+        paths[name].write_text(binance_trades(sided(part), False))
+    same(ds.tick_bars(paths, "1h"), ds.tick_bars(tidy(sided(trades)), "1h"))
+
+
+def test_one_asset_of_several(tmp_path):
+    trades = market(4, n=600)
+    parquet(tmp_path / "t.parquet", trades)
+    alone = ds.tick_bars(tmp_path / "t.parquet", "1h", asset="A1")
+    same(alone, ds.tick_bars(tidy(trades[trades["asset"] == "A1"]), "1h"))
+    with pytest.raises(DataError, match="no asset 'Z'"):
+        ds.tick_bars(tmp_path / "t.parquet", "1h", asset="Z")
+
+
+def spoiled(path, line, old, new):
+    lines = path.read_text().splitlines()
+    cells = lines[line - 1].split(",")
+    cells[old] = new
+    lines[line - 1] = ",".join(cells)
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("cell", "text", "column", "words"),
+    [
+        (1, "abc", "price", "is not a number"),
+        (1, "", "price", "is no finite number"),
+        (2, "-1", "qty", "is a negative amount"),
+        (2, "inf", "qty", "is no finite number"),
+        (4, "12", "time", "is no time since 1970"),
+        (5, "maybe", "is_buyer_maker", "is none of"),
+        (4, "1704067100000", "time", "lies before that of an earlier row"),
+    ],
+)
+@pytest.mark.parametrize("block", [300, 2**20])
+@pytest.mark.parametrize("header", [True, False])
+def test_a_bad_cell_is_named_by_its_line(tmp_path, monkeypatch, cell, text, column, words, block, header):
+    path = tmp_path / "trades.csv"
+    path.write_text(binance_trades(sided(one()), header))
+    spoiled(path, 400, cell, text)
+    monkeypatch.setattr(tickstreams, "BLOCK", block)
+    with pytest.raises(DataError, match=words) as caught:
+        ds.tick_bars(path)
+    assert (caught.value.row, caught.value.column if header else column) == (400, column)
+    assert caught.value.file == path
+
+
+@pytest.mark.parametrize("spoil", ["nan price", "negative amount", "disorder", "side", "null"])
+def test_a_bad_row_of_parquet_is_named(tmp_path, monkeypatch, spoil):
+    trades = sided(one())
+    row = 333
+    columns = {}
+    if spoil == "nan price":
+        trades.loc[row, "price"] = np.nan
+    elif spoil == "negative amount":
+        trades.loc[row, "amount"] = -1.0
+    elif spoil == "disorder":
+        trades.loc[row, "time"] = trades["time"].min() - 1
+    elif spoil == "side":
+        trades.loc[row, "side"] = 5
+    else:
+        columns["amount"] = pa.array([None if k == row else a for k, a in enumerate(trades["amount"])])
+    parquet(tmp_path / "t.parquet", trades, **columns)
+    monkeypatch.setattr(tickparquet, "ROWS", 100)
+    with pytest.raises(DataError) as caught:
+        ds.tick_bars(tmp_path / "t.parquet")
+    assert caught.value.row == row + 1
+    assert caught.value.column in ("price", "amount", "time", "side")
+
+
+def test_stamps_that_change_their_unit(tmp_path, monkeypatch):
+    trades = sided(one())
+    text = binance_trades(trades, True).splitlines()
+    micro = [",".join((*c[:4], c[4] + "000", c[5])) for c in (line.split(",") for line in text[251:])]
+    path = tmp_path / "BTCUSDT.csv"
+    path.write_text("\n".join([*text[:251], *micro]))
+    monkeypatch.setattr(tickstreams, "BLOCK", 700)
+    same(ds.tick_bars(path, "1h"), ds.tick_bars(tidy(trades), "1h"))
+    other = generic(10**6)(trades).splitlines()
+    micro = [",".join((c[0] + "000", *c[1:])) for c in (line.split(",") for line in other[251:])]
+    path.write_text("\n".join([*other[:251], *micro]))
+    for block in (700, 2**20):
+        monkeypatch.setattr(tickstreams, "BLOCK", block)
+        with pytest.raises(DataError, match="one unit"):
+            ds.tick_bars(path, "1h")
+
+
+def test_late_rows_within_the_tolerance_are_sorted_in(tmp_path, monkeypatch):
+    trades = market(6, n=500, days=1)
+    rng = np.random.default_rng(0)
+    shuffled = trades.iloc[np.argsort(trades["time"] + rng.integers(0, 600, len(trades)) * 10**9, kind="stable")]
+    parquet(tmp_path / "t.parquet", shuffled)
+    expected = ds.tick_bars(tidy(shuffled.sort_values("time", kind="stable")), "1h")
+    for rows in (7, 10_000):
+        monkeypatch.setattr(tickparquet, "ROWS", rows)
+        same(ds.tick_bars(tmp_path / "t.parquet", "1h", tolerance="10min"), expected)
+        with pytest.raises(DataError, match="late by more than the tolerance"):
+            ds.tick_bars(tmp_path / "t.parquet", "1h", tolerance="1min")
+        with pytest.raises(DataError, match="sort the rows"):
+            ds.tick_bars(tmp_path / "t.parquet", "1h")
+
+
+def test_empty_missing_and_foreign_files(tmp_path):
+    empty = tmp_path / "empty.csv"
+    empty.write_text("")
+    bare = tmp_path / "bare.csv"
+    bare.write_text("time,price,amount\n")
+    klines = tmp_path / "k.csv"
+    klines.write_text("open_time,open,high,low,close,volume,close_time,quote_volume,count\n1,1,1,1,1,1,1,1,1\n")
+    for path in (empty, bare, klines, tmp_path / "none.csv"):
+        with pytest.raises(DataError):
+            ds.tick_bars(path)
+    for bad in ([], {}):
+        with pytest.raises(OptionError):
+            ds.tick_bars(bad)
+    with pytest.raises(DataError, match="no side"):
+        sideless = tmp_path / "s.csv"
+        sideless.write_text("time,price,amount\n1700000000,1,1\n")
+        ds.tick_bars(sideless)
+    assert len(ds.tick_bars(sideless, sign="tick")) == 1
+
+
+@pytest.mark.reference
+def test_vendors_own_files(data_root):
+    for name, count in (("tardis__bitmex_trades_XBTUSD.csv", None), ("binance__btcusdt-trades.parquet", None)):
+        path = next(data_root.rglob(name))
+        trades = ds.read_trades(path, asset="B")
+        bars = ds.tick_bars(path, "1s", asset="B", tolerance="1h")
+        assert bars["trades"].sum() == len(trades), count
+        np.testing.assert_allclose(bars["volume"].sum(), trades["amount"].sum(), rtol=1e-12)
