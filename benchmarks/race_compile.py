@@ -12,10 +12,12 @@ PRELUDE = (
     "import time, numpy as np, numba, scipy.optimize, scipy.linalg, pandas as pd, drainstats as ds\n"
     "r = np.random.default_rng(0)"
 )
+TICKS = "pd.DataFrame({'price': 1.0, 'amount': 1.0}, pd.date_range('2024', periods=9, tz='UTC'))"
 TOUCH = {
     "edge": "ds.measures.edge(*(np.exp(r.normal(size=(30, 2))),) * 4)",
     "windows": "ds.measures.roll(np.exp(r.normal(size=(30, 2))))",
     "robust": "ds.detect_episodes(pd.DataFrame(np.exp(r.normal(size=(99, 3))), pd.date_range('2024', periods=99)))",
+    "ticks": f"ds.tick_bars({TICKS}, sign='tick', vpin_bucket=1.0, vpin_window=2)",
     "garch": "ds.GARCH().fit(r.normal(size=200))",
     "dcc": "ds.DCC().fit(r.normal(size=(200, 3))).std_errors",
 }

@@ -2,11 +2,14 @@
 
 A row of ``f`` and ``i`` is the state of one symbol's day. All of it restarts at midnight UTC, so that a day of a symbol
 is a unit of work of its own; fed in any number of pieces it gives the same bits. Sums that are subtracted from one
-another (bought and sold amounts) carry their rounding error along (Knuth's two-sum); moments are Welford's, so that
-constant columns have a variance of exactly zero.
+another (bought and sold amounts) carry their rounding error along (Knuth's two-sum); moments are taken from the bar's
+first value on, so that a constant column has a variance of exactly zero and a large level costs no digits (Chan, Golub
+and LeVeque 1983). What happens at every trade is inlined: a call costs more than what is called.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -17,20 +20,17 @@ DAY = 86_400_000_000_000
 TIME, TICK, VOLUME, DOLLAR, IMBALANCE = range(5)
 FINE, BACKWARDS, NO_PRICE, NO_AMOUNT, FULL = range(5)
 # State, floats. P and MOVE are the last price and log return of the day, BEFORE the close of the bar before. Q, V:
-# moments of signed amount and price change; X, Y: of return and the return before. B: the open bucket. W: weights.
+# moments of signed amount and price change; X, Y: of return and the return before. B: the open bucket. W: weights. The
+# first NO are what a bar's row holds.
 (
-    OPEN, HIGH, LOW, P, MOVE, BEFORE, BOUGHT, BOUGHT_E, SOLD, SOLD_E, OTHER, OTHER_E, MONEY, MONEY_E, RV,
-    MEAN_Q, MEAN_V, QQ, QV, MEAN_X, MEAN_Y, XY, B_BOUGHT, B_SOLD, B_FILL,
-    BID, BID_SIZE, ASK, ASK_SIZE, OFI, QUOTED, QUOTED_W, EFFECTIVE, EFFECTIVE_W, REALISED, IMPACT, REALISED_W, NF,
-) = range(38)  # fmt: skip
+    OPEN, HIGH, LOW, P, BEFORE, BOUGHT, BOUGHT_E, SOLD, SOLD_E, OTHER, OTHER_E, MONEY, RV, SUM_Q, SUM_V, QQ, QV, SUM_X,
+    SUM_Y, XY, OFI, QUOTED, QUOTED_W, EFFECTIVE, EFFECTIVE_W, REALISED, IMPACT, REALISED_W, NO,
+) = range(29)  # fmt: skip
+FIRST_Q, FIRST_V, FIRST_X, FIRST_Y, MOVE, B_SIGNED, B_FILL, BID, BID_SIZE, ASK, ASK_SIZE, NF = range(NO, NO + 12)
 # State, whole numbers. N trades of the bar, NQ and NX pairs of its moments; SINCE: up to when quotes are counted.
-DAY_END, BAR_END, BAR_START, LAST, N, NQ, NX, MOVES, PRICED, BUCKETS, SINCE, N_OFI, NI = range(13)
-# Rows out.
-(
-    O_OPEN, O_HIGH, O_LOW, O_CLOSE, O_VOLUME, O_MONEY, O_VWAP, O_BOUGHT, O_SIGNED, O_AMIHUD, O_LAMBDA, O_ROLL, O_RV,
-    O_OFI, O_QUOTED, O_EFFECTIVE, O_REALISED, O_IMPACT, NO,
-) = range(19)  # fmt: skip
-O_SYMBOL, O_START, O_END, O_N, O_COMPLETE, O_BUCKETS, NOI = range(7)
+N, NQ, NX, N_OFI, BUCKETS, DAY_END, BAR_END, BAR_START, LAST, MOVES, PRICED, SINCE, NI = range(13)
+# A bar's whole numbers: N … BUCKETS, and these.
+O_SYMBOL, O_START, O_END, O_COMPLETE, NOI = range(BUCKETS + 1, BUCKETS + 6)
 # Rows out of volume buckets.
 K_SYMBOL, K_DAY, K_REPEAT, NK = range(4)
 
@@ -42,7 +42,7 @@ def fresh(symbols: int) -> tuple[FloatArray, IntArray]:
     return f, i
 
 
-@kernel
+@kernel(inline="always")
 def log_return(p: float, q: float) -> float:
     """log(p / q), to the last digits also where the prices nearly agree; NaN unless both are above zero."""
     if not (p > 0.0 and q > 0.0):
@@ -55,7 +55,7 @@ def log_return(p: float, q: float) -> float:
     return 2.0 * z * (1.0 + s * (1.0 / 3.0 + s * (0.2 + s * (1.0 / 7.0))))
 
 
-@kernel
+@kernel(inline="always")
 def _add(F: FloatArray, s: int, k: int, x: float) -> None:
     total = F[s, k] + x
     part = total - F[s, k]
@@ -75,69 +75,71 @@ def _open_day(F: FloatArray, I: IntArray, s: int, time: int) -> None:
 
 @kernel
 def _open_bar(F: FloatArray, I: IntArray, s: int) -> None:
-    for k in range(BOUGHT, B_BOUGHT):
-        F[s, k] = 0.0
-    for k in range(OFI, NF):
+    for k in range(BOUGHT, NO):
         F[s, k] = 0.0
     I[s, N] = I[s, NQ] = I[s, NX] = I[s, N_OFI] = 0
 
 
-@kernel
+@kernel(inline="always")
 def _trade(F: FloatArray, I: IntArray, s: int, price: float, amount: float, side: int) -> None:
     if I[s, N] == 0:
         F[s, OPEN] = F[s, HIGH] = F[s, LOW] = price
     F[s, HIGH] = max(F[s, HIGH], price)
     F[s, LOW] = min(F[s, LOW], price)
     I[s, N] += 1
-    _add(F, s, BOUGHT if side > 0 else SOLD if side < 0 else OTHER, amount)
-    _add(F, s, MONEY, price * amount)
+    # Both sums move, one by zero: an address that depends on the side would cost more.
+    _add(F, s, BOUGHT, amount if side > 0 else 0.0)
+    _add(F, s, SOLD, amount if side < 0 else 0.0)
+    if side == 0:
+        _add(F, s, OTHER, amount)
+    F[s, MONEY] += price * amount
     if I[s, PRICED]:
         _change(F, I, s, log_return(price, F[s, P]), price - F[s, P], side * amount)
     F[s, P] = price
     I[s, PRICED] = 1
 
 
-@kernel
+@kernel(inline="always")
 def _change(F: FloatArray, I: IntArray, s: int, move: float, v: float, q: float) -> None:
     F[s, RV] += move * move
+    if I[s, NQ] == 0:
+        F[s, FIRST_Q], F[s, FIRST_V] = q, v
     I[s, NQ] += 1
-    n = 1.0 / I[s, NQ]
-    dq = q - F[s, MEAN_Q]
-    dv = v - F[s, MEAN_V]
-    F[s, MEAN_Q] += dq * n
-    F[s, MEAN_V] += dv * n
-    dq_after = q - F[s, MEAN_Q]
-    F[s, QQ] += dq * dq_after
-    F[s, QV] += dv * dq_after
+    dq = q - F[s, FIRST_Q]
+    dv = v - F[s, FIRST_V]
+    F[s, SUM_Q] += dq
+    F[s, SUM_V] += dv
+    F[s, QQ] += dq * dq
+    F[s, QV] += dq * dv
     if I[s, MOVES]:
+        if I[s, NX] == 0:
+            F[s, FIRST_X], F[s, FIRST_Y] = move, F[s, MOVE]
         I[s, NX] += 1
-        if I[s, NX] != I[s, NQ]:
-            n = 1.0 / I[s, NX]
-        dx = move - F[s, MEAN_X]
-        F[s, MEAN_X] += dx * n
-        F[s, MEAN_Y] += (F[s, MOVE] - F[s, MEAN_Y]) * n
-        F[s, XY] += dx * (F[s, MOVE] - F[s, MEAN_Y])
+        dx = move - F[s, FIRST_X]
+        dy = F[s, MOVE] - F[s, FIRST_Y]
+        F[s, SUM_X] += dx
+        F[s, SUM_Y] += dy
+        F[s, XY] += dx * dy
     F[s, MOVE] = move
     I[s, MOVES] = 1
 
 
-@kernel
-def _put(F: FloatArray, s: int, amount: float, bought: float, sold: float) -> None:
-    # An amount, of which the shares bought and sold are signed, into the open volume bucket.
+@kernel(inline="always")
+def _put(F: FloatArray, s: int, amount: float, tilt: float) -> None:
+    # An amount into the open volume bucket; tilt is what was bought less what was sold, as a share of it.
     F[s, B_FILL] += amount
-    F[s, B_BOUGHT] += amount * bought
-    F[s, B_SOLD] += amount * sold
+    F[s, B_SIGNED] += amount * tilt
 
 
 @kernel
 def _fill(
-    F: FloatArray, I: IntArray, s: int, amount: float, bought: float, sold: float, bucket: float, most: int,
+    F: FloatArray, I: IntArray, s: int, amount: float, tilt: float, bucket: float, most: int,
     values: FloatArray, places: IntArray, row: int,
 ) -> int:  # fmt: skip
     # An amount that fills its bucket; what is over goes into the next one. A run of buckets that one trade fills is one
     # row; more than ``most`` of them need not be told.
     room = bucket - F[s, B_FILL]
-    values[row] = abs((F[s, B_BOUGHT] + room * bought) - (F[s, B_SOLD] + room * sold)) / bucket
+    values[row] = abs(F[s, B_SIGNED] + room * tilt) / bucket
     places[row, K_SYMBOL], places[row, K_DAY], places[row, K_REPEAT] = s, I[s, DAY_END] - DAY, 1
     I[s, BUCKETS] += 1
     row += 1
@@ -145,12 +147,12 @@ def _fill(
     full = np.floor(left / bucket)
     if full > 0.0:
         run = int(min(full, float(most)))
-        values[row] = abs(bought - sold)
+        values[row] = abs(tilt)
         places[row, K_SYMBOL], places[row, K_DAY], places[row, K_REPEAT] = s, I[s, DAY_END] - DAY, run
         I[s, BUCKETS] += run
         row += 1
     left = max(left - full * bucket, 0.0)
-    F[s, B_FILL], F[s, B_BOUGHT], F[s, B_SOLD] = left, left * bought, left * sold
+    F[s, B_FILL], F[s, B_SIGNED] = left, left * tilt
     return row
 
 
@@ -202,30 +204,17 @@ def _cost(F: FloatArray, s: int, price: float, amount: float, side: int, bid: fl
 
 
 @kernel
-def _close(F: FloatArray, I: IntArray, s: int, end: int, complete: int, out: FloatArray, place: IntArray) -> None:
-    bought, sold = F[s, BOUGHT] + F[s, BOUGHT_E], F[s, SOLD] + F[s, SOLD_E]
-    money, close = F[s, MONEY] + F[s, MONEY_E], F[s, P]
-    volume = bought + sold + (F[s, OTHER] + F[s, OTHER_E])
-    out[O_OPEN], out[O_HIGH], out[O_LOW], out[O_CLOSE] = F[s, OPEN], F[s, HIGH], F[s, LOW], close
-    out[O_VOLUME], out[O_MONEY], out[O_BOUGHT] = volume, money, bought
-    out[O_SIGNED] = (F[s, BOUGHT] - F[s, SOLD]) + (F[s, BOUGHT_E] - F[s, SOLD_E])
-    out[O_VWAP] = money / volume if volume > 0.0 else np.nan
-    # The first bar of a day has no close before it: its return starts at its open.
-    moved = I[s, NQ] > 0
-    move = log_return(close, F[s, BEFORE] if F[s, BEFORE] == F[s, BEFORE] else F[s, OPEN])
-    out[O_AMIHUD] = abs(move) / money if moved and money > 0.0 else np.nan
-    out[O_LAMBDA] = F[s, QV] / F[s, QQ] if I[s, NQ] > 2 and F[s, QQ] > 0.0 else np.nan
-    squared = -4.0 * F[s, XY] / (I[s, NX] - 1) if I[s, NX] > 1 else np.nan
-    out[O_ROLL] = np.copysign(np.sqrt(abs(squared)), squared) if squared != 0.0 else 0.0
-    out[O_RV] = F[s, RV] if moved else np.nan
-    out[O_OFI] = F[s, OFI] if I[s, N_OFI] > 0 else np.nan
-    out[O_QUOTED] = F[s, QUOTED] / F[s, QUOTED_W]
-    out[O_EFFECTIVE] = F[s, EFFECTIVE] / F[s, EFFECTIVE_W]
-    out[O_REALISED] = F[s, REALISED] / F[s, REALISED_W]
-    out[O_IMPACT] = F[s, IMPACT] / F[s, REALISED_W]
-    place[O_SYMBOL], place[O_START], place[O_END] = s, I[s, BAR_START], end
-    place[O_N], place[O_COMPLETE], place[O_BUCKETS] = I[s, N], complete, I[s, BUCKETS]
-    F[s, BEFORE] = close
+def _close(
+    F: FloatArray, I: IntArray, s: int, end: int, complete: int, out: FloatArray, places: IntArray, row: int
+) -> int:
+    for k in range(NO):
+        out[row, k] = F[s, k]
+    for k in range(BUCKETS + 1):
+        places[row, k] = I[s, k]
+    places[row, O_SYMBOL], places[row, O_START] = s, I[s, BAR_START]
+    places[row, O_END], places[row, O_COMPLETE] = end, complete
+    F[s, BEFORE] = F[s, P]
+    return row + 1
 
 
 @kernel
@@ -234,8 +223,7 @@ def _finish(F: FloatArray, I: IntArray, s: int, by: int, out: FloatArray, places
     end = I[s, BAR_END] if by == TIME else I[s, LAST]
     _quote_clock(F, I, s, end)
     if I[s, N]:
-        _close(F, I, s, end, int(by == TIME), out[row], places[row])
-        row += 1
+        row = _close(F, I, s, end, np.int64(by == TIME), out, places, row)
     _open_bar(F, I, s)
     return row
 
@@ -245,40 +233,36 @@ def _reached(F: FloatArray, I: IntArray, s: int, by: int, size: float) -> bool:
     if by == TICK:
         return I[s, N] >= size
     if by == DOLLAR:
-        return F[s, MONEY] + F[s, MONEY_E] >= size
+        return F[s, MONEY] >= size
     if by == VOLUME:
         return (F[s, BOUGHT] + F[s, BOUGHT_E]) + (F[s, SOLD] + F[s, SOLD_E]) + (F[s, OTHER] + F[s, OTHER_E]) >= size
     return by == IMBALANCE and abs((F[s, BOUGHT] - F[s, SOLD]) + (F[s, BOUGHT_E] - F[s, SOLD_E])) >= size
 
 
 @kernel
-def finish(F: FloatArray, I: IntArray, by: int, out: FloatArray, places: IntArray) -> int:
-    """Close what is open at the end of the data; returns the rows of bars, at most one a symbol."""
-    row = 0
-    for s in range(len(F)):
-        row = _finish(F, I, s, by, out, places, row)
-    return row
-
-
-@kernel
 def advance(
     first: int, symbol: IntArray, time: IntArray, price: FloatArray, amount: FloatArray, side: IntArray,
-    quote: IntArray, extra: FloatArray, by: int, size: float, bucket: FloatArray, most: int, F: FloatArray, I: IntArray,
-    out: FloatArray, places: IntArray, values: FloatArray, runs: IntArray,
+    quote: IntArray, extra: FloatArray, last: bool, by: int, size: float, bucket: FloatArray, most: int, F: FloatArray,
+    I: IntArray, out: FloatArray, places: IntArray, values: FloatArray, runs: IntArray,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Feed events ``first`` on to the states; returns where it stopped, the rows of bars and of buckets, and why.
 
     symbol, time, price, amount, side : (E,) the events; quote : (E,) 1 for a quote, or empty when there are none;
-    extra : (E, 4) of a trade bid, ask and later mid, of a quote bid, its size, ask and its size, or empty; bucket :
-    (symbols,) size of a volume bucket or 0; F, I : the states; out (·, NO), places (·, NOI), values (·,), runs (·, NK)
-    : room for bars and buckets. It stops before the event that finds no room (FULL) or is refused.
+    extra : (E, 4) of a trade bid, ask and later mid, of a quote bid, its size, ask and its size, or empty; last : close
+    what is open after them, at most a bar a symbol; bucket : (symbols,) size of a volume bucket or 0; F, I : states;
+    out (·, NO), places (·, NOI), values (·,), runs (·, NK) : room for bars and buckets. It stops before the event that
+    finds no room (FULL) or is refused.
     """
-    row = run = 0
+    # Whole numbers of one kind: a helper is compiled once for each kind that it is called with.
+    row: Any = np.int64(0)
+    run: Any = np.int64(0)
+    closed: Any = np.int64(1)
     step = int(size) if by == TIME else DAY
     for e in range(first, len(symbol)):
         if row + 2 > len(out) or run + 2 > len(values):
             return e, row, run, FULL
-        s, t = symbol[e], time[e]
+        s: Any = np.int64(symbol[e])
+        t = time[e]
         if t < I[s, LAST]:
             return e, row, run, BACKWARDS
         is_quote = len(quote) > 0 and quote[e] == 1
@@ -305,25 +289,29 @@ def advance(
         if len(extra):
             _cost(F, s, price[e], amount[e], side[e], extra[e, 0], extra[e, 1], extra[e, 2])
         if bucket[s] > 0.0:
-            bought, sold = 1.0 if side[e] > 0 else 0.0, 1.0 if side[e] < 0 else 0.0
             if amount[e] < bucket[s] - F[s, B_FILL]:
-                _put(F, s, amount[e], bought, sold)
+                _put(F, s, amount[e], float(side[e]))
             else:
-                run = _fill(F, I, s, amount[e], bought, sold, bucket[s], most, values, runs, run)
+                run = _fill(F, I, s, amount[e], float(side[e]), bucket[s], most, values, runs, run)
         if by != TIME and _reached(F, I, s, by, size):
             _quote_clock(F, I, s, t)
-            _close(F, I, s, t, 1, out[row], places[row])
-            row += 1
+            row = _close(F, I, s, t, closed, out, places, row)
             _open_bar(F, I, s)
+    for k in range(len(F) if last else 0):
+        if row == len(out):
+            return len(symbol), row, run, FULL
+        row = _finish(F, I, np.int64(k), by, out, places, row)
     return len(symbol), row, run, FINE
 
 
 @kernel
 def fill_buckets(
-    volume: FloatArray, share: FloatArray, day: IntArray, bucket: float, most: int, count: IntArray, values: FloatArray,
+    volume: FloatArray, tilt: FloatArray, day: IntArray, bucket: float, most: int, count: IntArray, values: FloatArray,
     runs: IntArray,
 ) -> int:  # fmt: skip
-    """Volume buckets from bars whose bought share is known: ``count`` of full ones after each bar; returns the runs.
+    """Volume buckets from bars: ``count`` of full ones after each bar; returns the runs.
+
+    tilt : (n,) what was bought less what was sold, as a share of the volume.
 
     A bucket that is not full at midnight is dropped, as with trades.
     """
@@ -331,10 +319,10 @@ def fill_buckets(
     run = 0
     for j in range(len(volume)):
         if j == 0 or day[j] != day[j - 1]:
-            F[0, B_FILL] = F[0, B_BOUGHT] = F[0, B_SOLD] = 0.0
+            F[0, B_FILL] = F[0, B_SIGNED] = 0.0
         if volume[j] < bucket - F[0, B_FILL]:
-            _put(F, 0, volume[j], share[j], 1.0 - share[j])
+            _put(F, 0, volume[j], tilt[j])
         else:
-            run = _fill(F, I, 0, volume[j], share[j], 1.0 - share[j], bucket, most, values, runs, run)
+            run = _fill(F, I, 0, volume[j], tilt[j], bucket, most, values, runs, run)
         count[j] = I[0, BUCKETS]
     return run

@@ -105,8 +105,8 @@ def _vpin(volume: FloatArray, bought: FloatArray, start: Any, bucket: float, win
 
     values, count = np.empty(2 * len(volume)), np.empty(len(volume), dtype=np.int64)
     repeat = np.empty((2 * len(volume), kernels.NK), dtype=np.int64)
-    share = np.divide(bought, volume, out=np.zeros(len(volume)), where=volume > 0)
-    runs = kernels.fill_buckets(volume, share, start // kernels.DAY, bucket, window, count, values, repeat)
+    tilt = np.divide(2.0 * bought - volume, volume, out=np.zeros(len(volume)), where=volume > 0)
+    runs = kernels.fill_buckets(volume, tilt, start // kernels.DAY, bucket, window, count, values, repeat)
     full = np.repeat(values[:runs], repeat[:runs, kernels.K_REPEAT])
     out = np.full(len(volume), np.nan)
     if len(full) >= window:

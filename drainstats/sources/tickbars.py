@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -70,8 +70,8 @@ def _threshold(size: Any, by: str) -> float:
 class Harvest:
     """Bars as arrays.
 
-    names : of the symbols; bars (R, NO), places (R, NOI), values (B,) and runs (B, NK) as the kernel writes them; rules
-    : what was assumed of the stamps.
+    names : of the symbols; bars (R, columns); places (R, NOI), values (B,) and runs (B, NK) as the kernel writes them;
+    rules : what was assumed of the stamps.
     """
 
     names: tuple[str, ...]
@@ -85,8 +85,9 @@ class Harvest:
         """Every symbol and day that has a bar."""
         from drainstats.kernels.ticks import DAY, O_START, O_SYMBOL
 
-        pairs = np.unique(np.column_stack([self.places[:, O_SYMBOL], self.places[:, O_START] // DAY]), axis=0)
-        return {(self.names[s], int(d)) for s, d in pairs}
+        # Days since 1970 fit into 32 bits.
+        pairs = np.unique((self.places[:, O_SYMBOL] << 32) + self.places[:, O_START] // DAY + 2**31)
+        return {(self.names[pair >> 32], int(pair & (2**32 - 1)) - 2**31) for pair in pairs}
 
 
 @dataclass(slots=True)
@@ -103,41 +104,45 @@ class BarBuilder:
 
     def feed(self, batch: Batch, side: np.ndarray, quote: Any = None, extra: Any = None) -> None:
         """Trades, or with ``quote`` and ``extra`` (see the kernel) trades and quotes."""
-        from drainstats.kernels import ticks as kernels
-
         self.rules |= dict.fromkeys(batch.rules)
-        symbol = self._codes(batch)
         quote = np.empty(0, dtype=np.int8) if quote is None else quote
         extra = np.empty((0, 4)) if extra is None else extra
-        # Arrow's arrays cannot be written to; the kernel is compiled for such arrays only.
-        events = tuple(_still(x) for x in (symbol, batch.time, batch.price, batch.amount, side, quote, extra))
-        at = 0
-        while True:
-            at, bars, runs, why = kernels.advance(
-                at, *events, BYS.index(self.rule.by), self.rule.size, self._bucket, self.rule.window,
-                *self._states, *self._room,
-            )  # fmt: skip
-            self._take(bars, runs)
-            if why == kernels.FINE:
-                return
-            if why != kernels.FULL:
-                _refuse(batch, at, why)
+        stopped = self._push((self._codes(batch), batch.time, batch.price, batch.amount, side, quote, extra), False)
+        if stopped is not None:
+            _refuse(batch, *stopped)
 
     def finish(self) -> Harvest:
         """Close what is open and hand everything over."""
-        from drainstats.kernels import ticks as kernels
-
-        if self._states is not None and len(self.names):
-            out, places = np.empty((len(self.names), kernels.NO)), np.empty((len(self.names), kernels.NOI), np.int64)
-            rows = kernels.finish(*self._states, BYS.index(self.rule.by), out, places)
-            self._done.append((out[:rows], places[:rows], np.empty(0), np.empty((0, kernels.NK), dtype=np.int64)))
+        if self._states is not None:
+            none = np.empty(0)
+            symbol, time, side = (np.empty(0, dtype=kind) for kind in (np.int32, np.int64, np.int8))
+            self._push((symbol, time, none, none, side, side, np.empty((0, 4))), True)
         self._states = None
         return join([Harvest(tuple(self.names), *parts) for parts in self._done], tuple(self.rules))
 
+    def _push(self, events: tuple[np.ndarray, ...], last: bool) -> tuple[int, int] | None:
+        """Feed events; where and why the kernel refused one."""
+        from drainstats.kernels import ticks as kernels
+
+        # Arrow's arrays cannot be written to; the kernel is compiled for such arrays only.
+        still = tuple(_still(array) for array in events)
+        at = 0
+        while True:
+            at, bars, runs, why = kernels.advance(
+                at, *still, last, BYS.index(self.rule.by), self.rule.size, self._bucket, self.rule.window,
+                *self._states, *self._room,
+            )  # fmt: skip
+            self._take(bars, runs)
+            if why != kernels.FULL:
+                return None if why == kernels.FINE else (at, why)
+
     def _take(self, bars: int, runs: int) -> None:
         if bars or runs:
+            from drainstats.kernels.tickcolumns import columns
+
             out, places, values, run = self._room
-            self._done.append((out[:bars].copy(), places[:bars].copy(), values[:runs].copy(), run[:runs].copy()))
+            found = columns(out[:bars], places[:bars])
+            self._done.append((found, places[:bars].copy(), values[:runs].copy(), run[:runs].copy()))
 
     def _codes(self, batch: Batch) -> np.ndarray:
         from drainstats.kernels import ticks as kernels
@@ -184,11 +189,14 @@ def _refuse(batch: Batch, at: int, why: int) -> None:
 def join(parts: Iterable[Harvest], rules: tuple[str, ...]) -> Harvest:
     """Several harvests as one, in their order."""
     from drainstats.kernels import ticks as kernels
+    from drainstats.kernels.tickcolumns import COLUMNS
 
     parts = list(parts)
+    if len(parts) == 1:
+        return replace(parts[0], rules=rules)
     names = tuple(dict.fromkeys(name for part in parts for name in part.names))
     code = {name: k for k, name in enumerate(names)}
-    bars: list[Any] = [np.empty((0, kernels.NO))]
+    bars: list[Any] = [np.empty((0, len(COLUMNS)))]
     places: list[Any] = [np.empty((0, kernels.NOI), dtype=np.int64)]
     values: list[Any] = [np.empty(0)]
     runs: list[Any] = [np.empty((0, kernels.NK), dtype=np.int64)]

@@ -21,7 +21,9 @@ from drainstats.typing import FloatArray, IntArray
 
 FIELDS = {"trades": ("price", "amount"), "quotes": ("bid", "bid_size", "ask", "ask_size")}
 # Formats whose stamps may change their unit within a file.
-_MAY_CHANGE_UNIT = ("binance-aggtrades", "binance-trades", "binance-bookticker", "binance-stream")
+_MAY_CHANGE_UNIT = ("binance-aggtrades", "binance-trades", "binance-bookticker")
+# Formats whose files cannot be cut into parts that are files of their own.
+_UNCUT = ("dbn", "binance-stream")
 _FRAME_ROWS = 2**18
 
 
@@ -181,40 +183,45 @@ def _assets(frame: pd.DataFrame, attrs: Mapping[str, Any], fallback: str | None)
     return codes.astype(np.int32), tuple(str(name) for name in names)
 
 
-def _format(source: Source, reading: Reading) -> Callable[[Source], pd.DataFrame]:
+def _format(source: Source, reading: Reading) -> Format:
     """What reads a part of the file, by the user's choice or by what the first part looks like."""
     columns = reading.columns
+    own = [f for f in FORMATS if f.table == reading.table]
+    generic_format = own[-1]
     if columns is None:
-        own = [f for f in FORMATS if f.table == reading.table]
-        if reading.format is not None:
-            return next(f for f in own if f.name == reading.format).read
-        found = [f for f in FORMATS if f.matches(source)]
-        matching: Format | None = next((f for f in found if f.table == reading.table), None)
+        if reading.format not in (None, "generic"):
+            return next(f for f in own if f.name == reading.format)
+        found = [f for f in FORMATS if f.matches(source)] if reading.format is None else []
+        matching = next((f for f in found if f.table == reading.table), None)
         if matching is not None:
-            return matching.read
+            return matching
         if found:
             raise DataError(
                 f"This is a file of {found[0].table} ({found[0].title}), not of {reading.table}.", file=source.path
             )
     names = {name.lower(): name for name in source.cells().names}
     symbol = {"symbol": names["asset"]} if "asset" in names and "symbol" not in names else {}
-    return lambda part: generic.read_generic(part, reading.table, {**symbol, **(columns or {})} or None)
+    given = {**symbol, **(columns or {})} or None
+    return replace(generic_format, read=lambda part: generic.read_generic(part, reading.table, given))
 
 
 def _from_text(path: Path, reading: Reading, size: int) -> Iterator[Batch]:
-    read: Callable[[Source], pd.DataFrame] | None = None
+    form: Format | None = None
     first = ""
     for block in tickstreams.blocks(path, size):
-        if read is None:
-            if block.source.content.data.startswith(b"DBN"):
-                yield from _whole(path, reading)
-                return
-            read = _format(block.source, reading)
-            mixed = any(f.read is read and f.name in _MAY_CHANGE_UNIT for f in FORMATS)
-        frame = _read_part(read, block)
+        if form is None and block.source.content.data.startswith(b"DBN"):
+            yield from _whole(path, reading, _format(Source(path), reading))
+            return
+        form = form or _format(block.source, reading)
+        if form.name in _UNCUT:
+            yield from _whole(path, reading, form)
+            return
+        frame = _read_part(form.read, block)
+        if frame.empty:
+            continue
         rules = ", ".join(sorted(frame.attrs.get("rules", ()))) or "zoned"
         first = first or rules
-        if not mixed and rules != first:
+        if form.name not in _MAY_CHANGE_UNIT and rules != first:
             raise DataError(
                 f"The stamps from here on are {rules}, those before {first}; bring them to one unit and zone.",
                 file=path, row=block.before + block.headed + 1,
@@ -241,10 +248,9 @@ def _of_part(frame: pd.DataFrame, reading: Reading, path: Path, block: tickstrea
     return replace(batch, file=path, row=(lambda k: first + k) if exact else (lambda k: f"after {first}"))
 
 
-def _whole(path: Path, reading: Reading) -> Iterator[Batch]:
+def _whole(path: Path, reading: Reading, form: Format) -> Iterator[Batch]:
     """A file that cannot be cut: read as a table, within the readers' cap."""
-    read = _format(Source(path), reading)
-    frame = read(Source(path))
+    frame = form.read(Source(path))
     yield replace(_of_frame(frame, replace(reading, asset=reading.asset or _stem(path.name)), frame.attrs), file=path)
 
 
@@ -261,7 +267,7 @@ def _from_parquet(path: Path, reading: Reading, rows: int) -> Iterator[Batch]:
     needed = [name for name in ("time", *FIELDS[reading.table]) if name not in theirs and not name.endswith("size")]
     vendor = any(f.matches(source) for f in FORMATS if f.table == reading.table) and not columns
     fast = reading.format in (None, "generic") and not (missing or needed or vendor)
-    read: Callable[[Source], pd.DataFrame] | None = None
+    form: Format | None = None
     first = 0
     for batch in tickparquet.record_batches(path, list(dict.fromkeys(theirs.values())) if fast else None, rows):
         found = tickparquet.plain(batch, theirs, FIELDS[reading.table]) if fast else None
@@ -269,8 +275,8 @@ def _from_parquet(path: Path, reading: Reading, rows: int) -> Iterator[Batch]:
             yield _of_arrays(found, reading, path, first, theirs)
         else:
             source = tickparquet.BatchSource(path, batch, first)
-            read = read or _format(source, reading)
-            frame = read(source)
+            form = form or _format(source, reading)
+            frame = form.read(source)
             named = replace(reading, asset=reading.asset or _stem(path.name))
             place = source.cells().line
             yield replace(_of_frame(frame, named, frame.attrs), file=path, row=place, columns=theirs)

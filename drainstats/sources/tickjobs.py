@@ -80,6 +80,8 @@ def run(jobs: Sequence[Job], n_jobs: int, progress: bool) -> Harvest:
     Jobs of one file each would otherwise cut such a day in two.
     """
     harvests = pmap(Job.run, jobs, n_jobs=n_jobs, progress=progress, label="files")
+    if len(harvests) == 1:
+        return harvests[0]
     groups = _sharing([h.days() for h in harvests])
     again = [group for group in groups if len(group) > 1]
     for group in again:

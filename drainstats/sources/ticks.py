@@ -50,7 +50,8 @@ def tick_bars(
     ----------
     trades : path, list of paths, mapping of asset to either, or table
         Files as `drainstats.read_trades` knows them (CSV plain or in gz, xz, bz2, zst or a zip of one file; Parquet),
-        read in batches: memory depends on the batch and on the number of bars, not on the file. DBN is read whole.
+        read in batches: memory depends on the batch and on the number of bars, not on the file. DBN
+        and recorded streams are read whole.
         Files may be named in any order; the rows of an asset must be in time order. A table is one that `read_trades`
         returns. A file that names no asset has the name of the file, of ``asset=`` or of its key in the mapping.
     size : length of time or number, default "1min"

@@ -14,36 +14,24 @@ QUOTED = ("ofi", "quoted_spread", "effective_spread", "realised_spread", "price_
 def table_of(harvest: Harvest, rule: BarRule, quotes: bool) -> pd.DataFrame:
     """Bars by asset (in alphabetical order) and time."""
     from drainstats.kernels import ticks as kernels
+    from drainstats.kernels.tickcolumns import COLUMNS
 
     names = sorted(harvest.names)
     code = np.array([names.index(name) for name in harvest.names], dtype=np.int64)
     owner = code[harvest.places[:, kernels.O_SYMBOL]]
     order = np.lexsort((harvest.places[:, kernels.O_START], owner))
     places, bars, owner = harvest.places[order], harvest.bars[order], owner[order]
-    volume = bars[:, kernels.O_VOLUME]
+    found = dict(zip(COLUMNS, bars.T, strict=True))
     columns = {
         "asset": pd.Categorical.from_codes(owner, names).astype(str),
         "end": _stamps(places[:, kernels.O_END]),
-        **{name: bars[:, getattr(kernels, f"O_{name.upper()}")] for name in ("open", "high", "low", "close", "volume")},
-        "dollar_volume": bars[:, kernels.O_MONEY],
-        "trades": places[:, kernels.O_N],
-        "vwap": bars[:, kernels.O_VWAP],
-        "buy_volume": bars[:, kernels.O_BOUGHT],
-        "signed_volume": bars[:, kernels.O_SIGNED],
-        "imbalance": np.divide(
-            bars[:, kernels.O_SIGNED], volume, out=np.full(len(volume), np.nan), where=volume > 0
-        ),
-        "amihud": bars[:, kernels.O_AMIHUD],
-        "kyle_lambda": bars[:, kernels.O_LAMBDA],
-        "roll": bars[:, kernels.O_ROLL],
-        "realised_variance": bars[:, kernels.O_RV],
+        **{name: found.pop(name) for name in ("open", "high", "low", "close", "volume", "dollar_volume")},
+        "trades": places[:, kernels.N],
+        **{name: values for name, values in found.items() if name not in QUOTED},
         "vpin": vpin(owner, places, code, harvest, rule.window),
     }  # fmt: skip
     if quotes:
-        columns |= {
-            name: bars[:, column]
-            for name, column in zip(QUOTED, range(kernels.O_OFI, kernels.O_IMPACT + 1), strict=True)
-        }
+        columns |= {name: found[name] for name in QUOTED}
     if rule.by != "time":
         columns["complete"] = places[:, kernels.O_COMPLETE] == 1
     return pd.DataFrame(columns, index=_stamps(places[:, kernels.O_START]).rename("time"), copy=False)
@@ -75,7 +63,7 @@ def vpin(owner: IntArray, places: IntArray, code: IntArray, harvest: Harvest, wi
         # Full buckets of earlier days, and those of the day up to the bar's end.
         known, at = np.unique(np.repeat(runs[low:high, kernels.K_DAY] // kernels.DAY, repeat), return_index=True)
         earlier = np.append(at, len(full))[np.searchsorted(known, days)]
-        count = earlier + places[first:last, kernels.O_BUCKETS]
+        count = earlier + places[first:last, kernels.BUCKETS]
         there = count >= window
         out[first:last][there] = mean[count[there] - 1, 0]
     return out

@@ -52,7 +52,7 @@ def test_prices_at_or_below_zero_have_no_returns():
 def test_a_bad_number_in_a_table_is_named(column, value):
     frame = trades_of([1.0, 2.0, 3.0])
     frame.loc[frame.index[1], column] = value
-    with pytest.raises(DataError, match="no finite number|negative amount") as caught:
+    with pytest.raises(DataError, match=r"no finite number|negative amount") as caught:
         ds.tick_bars(frame)
     assert (caught.value.row, caught.value.column) == (frame.index[1], column)
 
