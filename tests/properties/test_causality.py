@@ -19,10 +19,10 @@ O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
 MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
-    "CCC", "DCC", "Episode", "GARCH", "causal", "episode_catalogue", "episodes_table", "errors", "list_datasets",
-    "list_measures", "measures", "signals", "write_report", "signals.auroc", "signals.circular_shift_pvalue",
+    "CCC", "DCC", "Episode", "GARCH", "causal", "episode_catalogue", "episodes_table", "errors", "fetch_binance", "fetch_file", "list_datasets", "list_formats",
+    "list_measures", "measures", "signals", "plot_quality", "quality_rules", "write_quality", "write_report", "signals.auroc", "signals.circular_shift_pvalue",
     "signals.list_indicators",
-    "measures.OrderBook", "measures.ConstantProductPool", "measures.ConcentratedPool", "measures.StableSwapPool",
+    "measures.commonality", "measures.OrderBook", "measures.ConstantProductPool", "measures.ConcentratedPool", "measures.StableSwapPool",
     "measures.sell_across", "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell",
     "measures.exit_horizon", "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
 }  # fmt: skip
@@ -62,6 +62,16 @@ def studied(data):
     return study.by_event
 
 
+WIDTH = 1 + FRAME.abs()
+SNAPSHOTS = pd.DataFrame(
+    {f"{side}{size}_0": WIDTH[a] + shift for (side, size, shift), a in zip(
+        (("bid", "", 0.0), ("bid", "_size", 1.5), ("ask", "", 1e6), ("ask", "_size", 1.5)), FRAME.columns, strict=True
+    )}
+)  # fmt: skip
+TRADES = pd.DataFrame(
+    {"price": 100 + np.cumsum(RNG.normal(0, 0.1, 300)), "amount": RNG.exponential(1.0, 300)},
+    pd.date_range("2024-01-02 20:00", periods=300, freq="97s", tz="UTC"),
+)
 LEVEL = ds.signals.CoLiquidityLevel(min_rows=60, max_rows=80, refit_every=40)
 CASES = {
     "measures.edge": (lambda *t: ds.measures.edge(*t, window=10), (O, H, L, C), 10),
@@ -72,6 +82,22 @@ CASES = {
     "measures.amihud": (lambda *t: ds.measures.amihud(*t, window=5), (C, C * V), 5),
     "measures.dollar_volume": (ds.measures.dollar_volume, (C, V), 2),
     "measures.square_root_cost": (lambda s, v: ds.measures.square_root_cost(s, v, 1e5), (FRAME, C * V), 2),
+    "measures.rolling_commonality": (lambda x: ds.measures.rolling_commonality(x, 20), FRAME, 30),
+    "measures.absorption_ratio": (lambda x: ds.measures.absorption_ratio(x, window=20), FRAME, 30),
+    "measures.depth_within": (lambda b: ds.measures.depth_within(b, 1e4), SNAPSHOTS, 2),
+    "measures.depth_reach": (ds.measures.depth_reach, SNAPSHOTS, 2),
+    "measures.book_imbalance": (ds.measures.book_imbalance, SNAPSHOTS, 2),
+    "measures.book_slope": (ds.measures.book_slope, SNAPSHOTS, 2),
+    "measures.book_cost": (lambda b: ds.measures.book_cost(b, 1.0), SNAPSHOTS, 2),
+    "measures.flow_split": (lambda q, p: ds.measures.flow_split(q, p).flow, (V, C), 2),
+    "measures.fund_flow": (lambda v: ds.measures.fund_flow(v, 0 * v), C, 2),
+    "measures.stable_share": (lambda q, p: ds.measures.stable_share(q, p, q, p, basis="first"), (V, C), 2),
+    "measures.peg_deviation": (ds.measures.peg_deviation, C, 2),
+    "tick_bars": (
+        lambda t: ds.tick_bars(t, "9min", sign="tick", vpin_bucket=4.0, vpin_window=5).set_index("end"), TRADES, 9
+    ),
+    "sign_trades": (lambda t: ds.sign_trades(t, method="tick"), TRADES, 2),
+    "bulk_volume": (lambda c, v: ds.bulk_volume(pd.DataFrame({"close": c, "volume": v}), 10), (C["A0"], V["A0"]), 12),
     "LiquidityPanel.measure": (lambda p: p.measure("edge", window=10), PANEL, 10),
     "innovations": (ds.innovations, FRAME, 3),
     "detect_episodes": (as_known, PANEL, 60),

@@ -1,0 +1,210 @@
+"""Where the money goes: flows free of price effects, the share that fled to stable coins, the peg.
+
+A series of dollars mixes two things, coins that moved and prices that moved. Per coin, with quantity Q in coins and
+price P, the split of Bennet (1920) is exact:
+
+    Δ(Q P) = (Q₁ − Q₀)(P₀ + P₁) / 2 + (P₁ − P₀)(Q₀ + Q₁) / 2 = flow + revaluation,
+
+taken step by step and summed. Aggregates are sums of coins, never differences of an aggregate: a worthless coin that
+drops out of a total of units looks like an outflow of billions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from drainstats.errors import DataError, OptionError, check_option
+from drainstats.frames import Wide, as_wides
+from drainstats.measures.inputs import not_negative
+from drainstats.typing import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSplit:
+    """The change of value since the row before, taken apart; tables like the input, the first row missing.
+
+    Parameters
+    ----------
+    flow : table
+        Money that came in (above zero) or went out, at the mean price of the step.
+    revaluation : table
+        What the price did to the coins that were there.
+    """
+
+    flow: Any
+    revaluation: Any
+
+    @property
+    def change(self) -> Any:
+        """Change of value: flow + revaluation."""
+        return self.flow + self.revaluation
+
+
+def flow_split(quantity: Any, price: Any) -> FlowSplit:
+    """Split each step's change of value into flow and revaluation (Bennet, 1920).
+
+    Parameters
+    ----------
+    quantity : (T, N) table, Series or array
+        Coins in circulation, token units of a protocol, shares of a fund; at least zero. A column a coin.
+    price : (T, N) table, Series or array
+        Quote currency per coin, at least zero.
+
+    Returns
+    -------
+    FlowSplit
+        In quote currency. A step of which one end is missing is missing: a coin that appears or vanishes in the data
+        has moved no money that anybody saw.
+
+    Raises
+    ------
+    DataError
+        Negative or infinite numbers, tables that do not match.
+
+    References
+    ----------
+    Bennet (1920), Journal of the Royal Statistical Society 83(3), 455-462.
+
+    Examples
+    --------
+    >>> import numpy as np, drainstats as ds
+    >>> split = ds.measures.flow_split([[80.0, 18.0], [83.0, 11.0]], [[1.0, 0.995], [1.002, 0.37]])
+    >>> split.flow[1].round(4).tolist(), split.revaluation[1].round(4).tolist()
+    ([3.003, -4.7775], [0.163, -9.0625])
+    """
+    coins, prices = not_negative(quantity=quantity, price=price)
+    q, p = coins.values, prices.values
+    flow, revaluation = np.full_like(q, np.nan), np.full_like(q, np.nan)
+    flow[1:] = np.diff(q, axis=0) * (p[1:] + p[:-1]) / 2
+    revaluation[1:] = np.diff(p, axis=0) * (q[1:] + q[:-1]) / 2
+    return FlowSplit(coins.like(flow), coins.like(revaluation))
+
+
+def fund_flow(value: Any, growth: Any) -> Any:
+    """Money that came into a fund or protocol of which only value and return are known: V₁ − V₀ (1 + r).
+
+    Parameters
+    ----------
+    value : (T, N) table, Series or array
+        Net assets, or value locked, at least zero.
+    growth : (T, N) table, Series or array
+        Simple return of the holdings over the step that ends at the row.
+
+    Returns
+    -------
+    Same kind and shape as ``value``
+        Quote currency; as if everything came at the end of the step. The first row is missing.
+
+    Raises
+    ------
+    DataError
+        Negative or infinite values, tables that do not match.
+
+    Examples
+    --------
+    >>> import drainstats as ds
+    >>> ds.measures.fund_flow([100.0, 90.0], [0.0, -0.2])
+    array([nan, 10.])
+    """
+    wide, returns = as_wides(value=value, growth=growth)
+    not_negative(value=value)
+    flow = np.full_like(wide.values, np.nan)
+    flow[1:] = wide.values[1:] - wide.values[:-1] * (1 + returns.values[1:])
+    return wide.like(flow)
+
+
+def stable_share(quantity: Any, price: Any, other_quantity: Any, other_price: Any, basis: str = "current") -> Any:
+    """Share of stable coins in the value of all coins, with prices of the day or held fixed.
+
+    In a crash the share at current prices rises by arithmetic alone: the other side lost value. Only quantities at
+    fixed prices tell whether money moved.
+
+    Parameters
+    ----------
+    quantity, price : (T, N) tables, Series or arrays
+        Stable coins: units and prices.
+    other_quantity, other_price : (T, M) tables, Series or arrays
+        The other coins.
+    basis : {"current", "first", "unmoved"}, default "current"
+        Prices of the row; prices of the first row; or "unmoved": the stable coins' value of the row before against the
+        other coins' value of now, what the share would be had the stable coins' value stayed.
+
+    Returns
+    -------
+    Series or array of T fractions
+        Missing where any coin is: a share of an unknown total is unknown.
+
+    Raises
+    ------
+    DataError
+        Negative or infinite numbers, tables that do not match.
+    OptionError
+        An unknown basis.
+
+    Examples
+    --------
+    >>> import drainstats as ds
+    >>> stable = [[80.0, 18.0], [83.0, 11.0]], [[1.0, 0.995], [1.002, 0.37]]
+    >>> other = [1.0, 1.0], [1000.0, 750.0]
+    >>> for basis in ("current", "first", "unmoved"):
+    ...     print(ds.measures.stable_share(*stable, *other, basis=basis)[1].round(6))
+    0.104195
+    0.085877
+    0.115472
+    """
+    check_option("basis", basis, ["current", "first", "unmoved"])
+    coins, prices = not_negative(quantity=quantity, price=price)
+    others, theirs = not_negative(other_quantity=other_quantity, other_price=other_price)
+    if len(coins.values) != len(others.values) or not coins.index.equals(others.index):
+        raise DataError("The stable and the other coins stand on different rows; align them first.")
+    here, there = (_value(q, p, basis == "first") for q, p in ((coins, prices), (others, theirs)))
+    if basis == "unmoved":
+        here = np.concatenate([[np.nan], here[:-1]])
+    total = here + there
+    share = np.divide(here, total, out=np.full_like(here, np.nan), where=total > 0)
+    return pd.Series(share, index=coins.index) if coins.kind in ("frame", "series") else share
+
+
+def _value(quantity: Wide, price: Wide, fixed: bool) -> FloatArray:
+    return np.asarray((quantity.values * (price.values[:1] if fixed else price.values)).sum(axis=1))
+
+
+def peg_deviation(price: Any, peg: Any = 1.0) -> Any:
+    """Distance of a coin from its peg, a fraction of the peg.
+
+    The sign means something: a premium is demand for a haven, a discount is doubt about what stands behind the coin.
+
+    Parameters
+    ----------
+    price : (T, N) table, Series or array
+        At least zero: a coin may become worthless.
+    peg : float or like ``price``, default 1.0
+        What the coin should cost.
+
+    Returns
+    -------
+    Same kind and shape as ``price``, fraction
+
+    Raises
+    ------
+    DataError
+        Negative or infinite prices.
+
+    Examples
+    --------
+    >>> import drainstats as ds
+    >>> ds.measures.peg_deviation([1.0, 0.88, 1.01]).round(2)
+    array([ 0.  , -0.12,  0.01])
+    """
+    if isinstance(peg, (int, float)):
+        if not (np.isfinite(peg) and peg > 0):
+            raise OptionError(f"peg={peg!r} must be above zero.")
+        (wide,) = not_negative(price=price)
+        return wide.like(wide.values / peg - 1)
+    wide, pegs = not_negative(price=price, peg=peg)
+    ratio = np.divide(wide.values, pegs.values, out=np.full_like(wide.values, np.nan), where=pegs.values > 0)
+    return wide.like(ratio - 1)
