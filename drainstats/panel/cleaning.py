@@ -15,8 +15,23 @@ price-not-positive        a bar with a price at or below zero loses its prices
 high-below-low            a bar whose high is below its low loses its prices
 negative-volume           a negative volume becomes missing
 several-bars-in-row       bars that share a row of the clock are merged
+outside-accumulated       bars outside the sessions stand in the next row
+outside-dropped           bars outside the sessions are left out, as was asked for
+ends-at-close             a bar that would end after the close of the exchange is taken to end there
+no-session-on-day         a daily bar stands on a day without a session: it keeps its date, the usual close is its end
+regular-close             no calendar is installed: the regular close stands for the true one
 before-first-row          bars known before the first row of a join have no row to stand in
 after-last-row            bars known only after the last row of a join have no row to stand in
+incomplete-row            a coarser row was made of fewer rows than it has room for
+outside-validity          rows of a raw series that the symbol table gives to no asset are left out
+traded-outside-listing    bars with volume before the first or after the last day of an asset
+outage-inferred           all assets of a venue were absent together while another venue traded
+price-carried             a missing close was filled with an earlier one, within the maximum age
+split-adjusted            prices and volumes were brought to one number of shares
+dividend-adjusted         prices were brought to one side of a cash dividend
+action-outside-span       a corporate action lies outside the rows of its asset and changes nothing
+converted                 prices and dollar volumes were brought to another currency
+rate-missing              there was no rate young enough: prices and dollar volume became missing
 ========================  ==================================================================================
 """
 
@@ -30,11 +45,13 @@ import pandas as pd
 
 from drainstats.errors import DataError
 from drainstats.frames import TIME_NAMES, to_pandas
+from drainstats.typing import FloatArray
 
 PRICES = ("open", "high", "low", "close")
 VOLUMES = ("volume", "dollar_volume")
 DESCRIPTIONS = ("base", "quote", "venue", "class")
 LEDGER_COLUMNS = ("asset", "rule", "rows", "first")
+_DTYPES = {"asset": "str", "rule": "str", "rows": "int64"}
 
 
 @dataclass(slots=True)
@@ -50,7 +67,14 @@ class Ledger:
 
     def frame(self) -> pd.DataFrame:
         """The ledger as a table."""
-        return pd.DataFrame(self.entries, columns=list(LEDGER_COLUMNS))
+        columns = {name: [entry[name] for entry in self.entries] for name in LEDGER_COLUMNS}
+        # Stamps stay objects: what came without a time zone is recorded without one.
+        return pd.DataFrame({name: pd.Series(v, dtype=_DTYPES.get(name, object)) for name, v in columns.items()})
+
+    def after(self, *earlier: pd.DataFrame) -> pd.DataFrame:
+        """The ledgers of what came before, with this one below them."""
+        tables = [table for table in (*earlier, self.frame()) if len(table)]
+        return pd.concat(tables, ignore_index=True) if tables else self.frame()
 
 
 def utc_index(stamps: Any, asset: str, ledger: Ledger) -> pd.DatetimeIndex:
@@ -74,7 +98,19 @@ def utc_index(stamps: Any, asset: str, ledger: Ledger) -> pd.DatetimeIndex:
     return index.tz_convert("UTC")
 
 
-def tidy(asset: str, bars: Any, ledger: Ledger) -> pd.DataFrame:
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One asset's bars: index (T,) in UTC, unique and in order once they are tidy; fields: name → (T,) own array."""
+
+    index: pd.DatetimeIndex
+    fields: dict[str, FloatArray]
+
+    def take(self, rows: Any) -> Bars:
+        """Some of the rows, by a mask or their numbers."""
+        return Bars(self.index[rows], {name: values[rows] for name, values in self.fields.items()})
+
+
+def tidy(asset: str, bars: Any, ledger: Ledger) -> Bars:
     """One asset's bars as float columns on a unique, ordered UTC index, repaired by the named rules only."""
     frame = to_pandas(bars)
     if not isinstance(frame, pd.DataFrame):
@@ -84,56 +120,67 @@ def tidy(asset: str, bars: Any, ledger: Ledger) -> pd.DataFrame:
         frame = frame.set_index(named[0])
     if frame.empty:
         raise DataError(f"{asset}: the table has no {'rows' if len(frame.columns) else 'columns'}.")
-    assumed = frame.attrs.get("rules", ())
-    values = {str(name).lower(): _numbers(asset, frame[name]) for name in frame.columns}
-    frame = pd.DataFrame(values, index=utc_index(frame.index, asset, ledger))
-    for rule in assumed:
-        ledger.note(asset, rule, frame.index)
-    return _repaired(asset, _ordered(asset, frame, ledger), ledger)
+    fields = {str(name).lower(): _numbers(asset, column) for name, column in frame.items()}
+    index = utc_index(frame.index, asset, ledger)
+    for rule in frame.attrs.get("rules", ()):
+        ledger.note(asset, rule, index)
+    return _repaired(asset, _ordered(asset, Bars(index, fields), ledger), ledger)
 
 
-def _numbers(asset: str, column: pd.Series) -> np.ndarray:
+def _numbers(asset: str, column: pd.Series) -> FloatArray:
+    if column.dtype == np.float64:
+        return np.array(column, dtype=np.float64)
     numeric = pd.to_numeric(column, errors="coerce")
     bad = np.flatnonzero(np.asarray(numeric.isna() & column.notna()))
     if len(bad):
         cell, row = column.iloc[bad[0]], column.index[bad[0]]
         raise DataError(f"{asset}: {cell!r} is not a number.", row=row, column=column.name)
-    return np.asarray(numeric, dtype=np.float64)
+    return np.array(numeric, dtype=np.float64)
 
 
-def _ordered(asset: str, frame: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
-    missing = np.asarray(frame.index.isna())
-    ledger.note(asset, "missing-stamp", frame.index[missing])
-    frame = frame[~missing]
-    if not frame.index.is_monotonic_increasing:
-        late = np.r_[False, frame.index[1:] < frame.index[:-1]]
-        ledger.note(asset, "sorted", frame.index[late])
-        frame = frame.sort_index(kind="stable")
-    if frame.index.is_unique:
-        return frame
-    twin = np.asarray(frame.reset_index().duplicated(keep="last"))
-    ledger.note(asset, "duplicate-identical", frame.index[twin])
-    frame = frame[~twin]
-    older = frame.index.duplicated(keep="last")
-    ledger.note(asset, "duplicate-last", frame.index[older])
-    return frame[~older]
+def _ordered(asset: str, bars: Bars, ledger: Ledger) -> Bars:
+    if bars.index.hasnans:
+        missing = np.asarray(bars.index.isna())
+        ledger.note(asset, "missing-stamp", bars.index[missing])
+        bars = bars.take(~missing)
+    if not bars.index.is_monotonic_increasing:
+        late = np.r_[False, bars.index[1:] < bars.index[:-1]]
+        ledger.note(asset, "sorted", bars.index[late])
+        bars = bars.take(np.argsort(bars.index.asi8, kind="stable"))
+    if bars.index.is_unique:
+        return bars
+    twin = pd.DataFrame({"": bars.index, **bars.fields}).duplicated(keep="last").to_numpy()
+    ledger.note(asset, "duplicate-identical", bars.index[twin])
+    bars = bars.take(~twin)
+    older = bars.index.duplicated(keep="last")
+    ledger.note(asset, "duplicate-last", bars.index[older])
+    return bars.take(~older)
 
 
-def _repaired(asset: str, frame: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
-    infinite = np.isinf(frame)
-    ledger.note(asset, "infinite-to-missing", frame.index[np.asarray(infinite.any(axis=1))])
-    frame = frame.mask(infinite)
-    prices = [c for c in PRICES if c in frame]
+def _repaired(asset: str, bars: Bars, ledger: Ledger) -> Bars:
+    """Blank what cannot be, in the arrays that `tidy` made."""
+    fields = bars.fields
+    infinite = {name: np.isinf(values) for name, values in fields.items()}
+    touched = np.any(list(infinite.values()), axis=0)
+    ledger.note(asset, "infinite-to-missing", bars.index[touched])
+    if touched.any():
+        for name, cells in infinite.items():
+            fields[name][cells] = np.nan
+    prices = [fields[c] for c in PRICES if c in fields]
     if prices:
-        low = np.asarray((frame[prices] <= 0).any(axis=1))
-        ledger.note(asset, "price-not-positive", frame.index[low])
-        frame.loc[low, prices] = np.nan
-    if {"high", "low"} <= set(prices):
-        crossed = np.asarray(frame["high"] < frame["low"])
-        ledger.note(asset, "high-below-low", frame.index[crossed])
-        frame.loc[crossed, prices] = np.nan
-    for name in (c for c in VOLUMES if c in frame):
-        negative = np.asarray(frame[name] < 0)
-        ledger.note(asset, "negative-volume", frame.index[negative])
-        frame.loc[negative, name] = np.nan
-    return frame
+        low = np.any([values <= 0 for values in prices], axis=0)
+        _blank(asset, "price-not-positive", low, prices, bars.index, ledger)
+    if {"high", "low"} <= set(fields):
+        _blank(asset, "high-below-low", fields["high"] < fields["low"], prices, bars.index, ledger)
+    for values in (fields[c] for c in VOLUMES if c in fields):
+        _blank(asset, "negative-volume", values < 0, [values], bars.index, ledger)
+    return bars
+
+
+def _blank(
+    asset: str, rule: str, cells: Any, columns: list[FloatArray], index: pd.DatetimeIndex, ledger: Ledger
+) -> None:
+    if cells.any():
+        ledger.note(asset, rule, index[cells])
+        for values in columns:
+            values[cells] = np.nan

@@ -8,67 +8,84 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError
-from drainstats.panel.align import Clock, aggregate, rows_as_of
-from drainstats.panel.build import widened
+from drainstats.errors import DataError, check_option, require_extra
+from drainstats.panel import sessions as exchange
+from drainstats.panel.align import Clock
+from drainstats.panel.build import OUTSIDE
 from drainstats.panel.cleaning import Ledger
+from drainstats.panel.placing import Canvas, Rows, Source, refuse_ambiguous
+from drainstats.panel.tables import NAT
 
 if TYPE_CHECKING:
     from drainstats.panel.panel import LiquidityPanel
 
+BOTH = ("intersection", "union")
 
-def joined(one: LiquidityPanel, other: LiquidityPanel, clock: str | None) -> LiquidityPanel:
+
+def joined(one: LiquidityPanel, other: LiquidityPanel, clock: str | None, outside: str) -> LiquidityPanel:
     """Both panels on one clock (`LiquidityPanel.join`)."""
+    check_option("outside", outside, OUTSIDE)
     twice = [a for a in one.assets if a in other.asset_table.index]
     if twice:
         raise DataError(f"The asset {twice[0]!r} stands in both panels; select or rename one.")
-    rule = Clock.named(clock) if clock else one.clock
-    ends, labels = _rows_of(rule, (one, other))
-    ledger = Ledger()
-    tables, known = {}, {}
-    for panel in (one, other):
-        for asset in panel.assets:
-            tables[asset], known[asset] = _placed(panel, asset, labels, ends, ledger)
-    wide = widened(tables)
-    index = next(iter(wide.values())).index
+    sources = (Source.of(one), Source.of(other))
+    rule = _common(one.clock, other.clock) if clock in BOTH else Clock.named(clock) if clock else one.clock
+    rows = _rows(rule, sources)
+    if clock in BOTH:
+        mine, theirs = (source.present(rows) for source in sources)
+        rows = rows.only(np.intersect1d(mine, theirs) if clock == "intersection" else np.union1d(mine, theirs))
+        if not len(rows.labels):
+            raise DataError(f"The panels have no common row on {rule.name}: check their spans, or join by union.")
+    table = pd.concat([one.asset_table, other.asset_table])
+    canvas, ledger = Canvas(rows, list(table.index), dict.fromkeys([*one.fields, *other.fields])), Ledger()
+    for source, first in zip(sources, (0, len(one.assets)), strict=True):
+        refuse_ambiguous(source, rows)
+        for asset in range(len(source.panel.assets)):
+            at = source.as_of(asset, rows, outside, ledger)
+            canvas.draw(first + asset, source, asset, at, ledger)
+            if source.panel.clock.step < rule.step:
+                canvas.complete_at(first + asset, rows.known)
+    canvas.close(table["clock"])
     return replace(
         one,
-        fields=wide,
-        asset_table=pd.concat([one.asset_table, other.asset_table]),
-        available=pd.DataFrame(known).reindex(index),
+        **canvas.tables(),
+        asset_table=table,
         clock=rule,
         units={**other.units, **one.units},
-        provenance={"joined": [dict(one.provenance), dict(other.provenance)], "clock": rule.name},
-        ledger=pd.concat([one.ledger, other.ledger, ledger.frame()], ignore_index=True),
+        provenance={"joined": [dict(one.provenance), dict(other.provenance)], "clock": clock or rule.name},
+        ledger=ledger.after(one.ledger, other.ledger),
     )
 
 
-def _placed(
-    panel: LiquidityPanel, asset: str, labels: pd.DatetimeIndex, ends: pd.DatetimeIndex, ledger: Ledger
-) -> tuple[pd.DataFrame, pd.Series]:
-    known = panel.available[asset].dropna()
-    bars = pd.DataFrame({f: v[asset] for f, v in panel.fields.items()}).loc[known.index]
-    rows = rows_as_of(pd.DatetimeIndex(known), ends)
-    before = np.asarray(known <= ends[0] - panel.clock.step)
-    inside = (rows < len(ends)) & ~before
-    ledger.note(asset, "before-first-row", known.index[before])
-    ledger.note(asset, "after-last-row", known.index[rows == len(ends)])
-    rows = labels[rows[inside]]
-    ledger.note(asset, "several-bars-in-row", known.index[inside][rows.duplicated()])
-    return aggregate(bars[inside], rows), known[inside].groupby(rows).max()
+def _common(one: Clock, other: Clock) -> Clock:
+    """The clock on which rows of both can be compared: the same, the coarser, or for two kinds of day UTC's."""
+    if one.name == other.name or one.step > other.step:
+        return one
+    if other.step > one.step:
+        return other
+    plain = [c for c in (one, other) if c.session is None]
+    return plain[0] if plain else Clock.named("utc_day" if one.whole_sessions else f"utc_{one.name.split(':')[2]}")
 
 
-def _rows_of(rule: Clock, panels: tuple[LiquidityPanel, ...]) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
-    """Row ends and labels of a join: the sessions that a panel has, or every row of a clock that never stops."""
-    own = [p for p in panels if p.clock.name == rule.name]
-    if rule.session and not own:
-        raise DataError(f"No panel is on the clock {rule.name}, so its sessions are not known; join on another clock.")
+def _rows(rule: Clock, sources: tuple[Source, ...]) -> Rows:
+    """The rows of a join: those of the clock from the first to the last bar, or where its own panels have rows."""
+    own = [s.panel for s in sources if s.panel.clock.name == rule.name]
+    delays = [int(s.delays.max()) for s in sources if s.panel.clock.name == rule.name]
+    delay = max(delays, default=0)
+    if rule.session and own:
+        return Rows.of(rule, _own_sessions(rule, own), delay)
     if rule.session:
-        labels = own[0].index.union(own[-1].index)
-    else:
-        known = [p.available_at.dropna() for p in panels]
-        first = min(k.min() for k in known) - rule.step
-        last = max(k.max() for k in known)
-        labels = pd.date_range(first.floor(rule.step), last.floor(rule.step), freq=rule.step)
-    delay = max((p.available_at - rule.end(p.index)).max() for p in own) if own else pd.Timedelta(0)
-    return rule.end(labels) + delay, labels
+        require_extra("exchange_calendars", "calendars")
+    moments = np.concatenate([s.available[s.available != NAT] for s in sources])
+    if not len(moments):
+        raise DataError("Neither panel has a bar: there is nothing to join.")
+    first, last = pd.Timestamp(moments.min(), tz="UTC"), pd.Timestamp(moments.max(), tz="UTC")
+    return Rows.of(rule, rule.between(first - pd.Timedelta(delay), last), delay)
+
+
+def _own_sessions(rule: Clock, own: list[LiquidityPanel]) -> pd.DatetimeIndex:
+    labels = own[0].index.union(own[-1].index)
+    if not exchange.installed():
+        return labels
+    whole = rule.between(labels[0] + pd.Timedelta(1, "ns"), rule.end(labels)[-1])
+    return labels.union(whole[(whole >= labels[0]) & (whole <= labels[-1])])

@@ -1,51 +1,57 @@
-"""`LiquidityPanel`: every field as a time × asset table, with clocks, units, provenance and a ledger of repairs."""
+"""`LiquidityPanel`: every field as a time × asset table, with clocks, states, units and a ledger of repairs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from drainstats.errors import OptionError, require_extra
-from drainstats.panel.align import Clock
+from drainstats.panel.adjusting import adjusted
 from drainstats.panel.build import assembled, split_long
+from drainstats.panel.carrying import carried
 from drainstats.panel.cleaning import Ledger
+from drainstats.panel.currency import converted
+from drainstats.panel.holding import Held
 from drainstats.panel.joining import joined
 from drainstats.panel.quality import quality_table
+from drainstats.panel.resampling import resampled
+from drainstats.panel.status import marked
+from drainstats.panel.store import restored, saved
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LiquidityPanel:
+class LiquidityPanel(Held):
     """Market data of many assets on one clock.
 
-    Build one with `from_bars`, `from_long`, `drainstats.load_dataset` or `join`; it is never changed in place.
+    Build one with `from_bars`, `from_long`, `load`, `drainstats.load_dataset` or `join`; it is never changed in place.
 
     Parameters
     ----------
     fields : dict of DataFrame
         Field name → time × asset table (float64); all tables share labels. Rows are labelled by their start, in UTC.
     asset_table : DataFrame
-        A row an asset: ``base``, ``quote``, ``venue``, ``class``, ``clock``.
+        A row an asset: ``base``, ``quote``, ``venue``, ``class``, ``clock``, and what a symbol table says of it.
     available : DataFrame
         Time × asset: when each bar was complete, plus the delay; NaT where there is no bar.
+    status : DataFrame
+        Time × asset: why each cell is as it is (int8; the codes: `drainstats.panel.status`).
     clock : Clock
         What the rows are.
     units, provenance : dict
         Unit of each field; where the data come from.
     ledger : DataFrame
         Which cleaning rule touched how many rows of which asset (the rules: `drainstats.panel.cleaning`).
-    """
 
-    fields: Mapping[str, pd.DataFrame]
-    asset_table: pd.DataFrame
-    available: pd.DataFrame
-    clock: Clock
-    units: Mapping[str, str]
-    provenance: Mapping[str, Any]
-    ledger: pd.DataFrame
+    Examples
+    --------
+    >>> import drainstats as ds
+    >>> ds.load_dataset("us-equity-daily").window("2008-09-15", "2008-09-19").shape
+    (5, 2)
+    """
 
     @classmethod
     def from_bars(
@@ -54,7 +60,10 @@ class LiquidityPanel:
         clock: str | None = None,
         *,
         assets: pd.DataFrame | None = None,
+        symbols: Any = None,
         delay: str | pd.Timedelta = "0s",
+        rows: str = "seen",
+        outside: str = "accumulate",
         units: Mapping[str, str] | None = None,
         provenance: Mapping[str, Any] | None = None,
         ledger: Ledger | None = None,
@@ -67,11 +76,21 @@ class LiquidityPanel:
             Asset → bars (pandas, polars or arrow): a time index or column (bar start) and numeric columns such as
             ``open high low close volume dollar_volume``. Histories may differ in length.
         clock : str, optional
-            ``utc_day``, ``utc_hour``, ``utc_15min``, ``session:XNYS`` …; inferred from the stamps by default.
+            ``utc_day``, ``utc_hour``, ``utc_15min``, ``session:XNYS``, ``session:XNYS:hour`` …
+            (`drainstats.panel.align`); inferred from the stamps by default. On a session clock the bars are those of
+            that exchange; bring bars of other markets in with `join`.
         assets : DataFrame, optional
             Index asset; columns among ``base quote venue class``.
+        symbols : DataFrame, optional
+            A symbol table (`drainstats.panel.symbols`): a raw series whose ticker changed hands becomes two assets, and
+            their first and last days stand in the panel's states.
         delay : str or Timedelta, default "0s"
             How long after its end a bar is published.
+        rows : {"seen", "all"}, default "seen"
+            The rows that some asset has, or every row of the clock between the first and the last of them.
+        outside : {"accumulate", "drop"}, default "accumulate"
+            Bars shorter than a day that lie outside the sessions of a session clock: merged into the next row, or left
+            out. Both stand in the ledger.
         units, provenance : mapping, optional
         ledger : Ledger, optional
             Repairs already made by a loader.
@@ -79,7 +98,10 @@ class LiquidityPanel:
         Raises
         ------
         DataError
-            Text in a number, unreadable or mixed time zones, an empty table, no assets at all.
+            Text in a number, unreadable or mixed time zones, an empty table, no assets at all, a symbol table that
+            contradicts itself.
+        MissingExtraError
+            Bars shorter than a day on a session clock, or another exchange than XNYS, without the extra ``calendars``.
 
         Examples
         --------
@@ -89,7 +111,9 @@ class LiquidityPanel:
         >>> ds.LiquidityPanel.from_bars({"A": bars, "B": 2 * bars})["close"]["B"].tolist()
         [3.0, 5.0, 7.0]
         """
-        return cls(**assembled(bars, clock, assets, delay, units, provenance, ledger))
+        about = {"assets": assets, "units": units, "provenance": provenance, "ledger": ledger}
+        panel = cls(**assembled(bars, clock, symbols, delay, rows, outside, **about))
+        return panel if symbols is None else panel.mark(listed=panel.asset_table[["valid_from", "valid_to"]])
 
     @classmethod
     def from_long(cls, frame: Any, *, time: str = "time", asset: str = "asset", **options: Any) -> LiquidityPanel:
@@ -103,170 +127,272 @@ class LiquidityPanel:
         time, asset : str
             Names of those two columns.
         **options
-            As in `from_bars`: ``clock``, ``delay``, ``units``, ``provenance``.
+            As in `from_bars`: ``clock``, ``symbols``, ``delay``, ``rows``, ``outside``, ``units``, ``provenance``.
 
         Raises
         ------
         DataError
             When a column is missing, and as in `from_bars`.
+
+        Examples
+        --------
+        >>> import drainstats as ds
+        >>> tidy = ds.load_dataset("us-equity-daily").window("2008-09-15", "2008-09-19").to_long()
+        >>> ds.LiquidityPanel.from_long(tidy, clock="session:XNYS").assets
+        ['SP500', 'NASDAQ']
         """
         bars, assets = split_long(frame, time, asset)
         return cls.from_bars(bars, assets=assets, **options)
 
-    def __getitem__(self, field: str) -> pd.DataFrame:
-        if field in self.fields:
-            return self.fields[field].copy()
-        if field in self.field_names:
-            return self.fields["close"] * self.fields["volume"]
-        raise OptionError(f"The panel has no field {field!r}; it has {', '.join(self.field_names)}.")
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> LiquidityPanel:
+        """The panel that `save` wrote, bit for bit (extra ``ticks``).
 
-    @property
-    def field_names(self) -> list[str]:
-        """Fields that can be asked for: those stored, and dollar volume where volume counts units of what is priced."""
-        names = list(self.fields)
-        priced = {"close", "volume"} <= set(names) and self.units["volume"] == "base units"
-        return [*names, "dollar_volume"] if priced and "dollar_volume" not in names else names
-
-    @property
-    def assets(self) -> list[str]:
-        """Names of the assets, in column order."""
-        return list(self.asset_table.index)
-
-    @property
-    def index(self) -> pd.DatetimeIndex:
-        """Row labels (bar starts, UTC)."""
-        return self.available.index
-
-    @property
-    def available_at(self) -> pd.Series:
-        """When each row was known in full: the latest availability among its assets."""
-        return self.available.max(axis=1).rename("available_at")
-
-    def measure(self, name: str, **options: Any) -> pd.DataFrame:
-        """A liquidity measure by name, as a time × asset table (`drainstats.list_measures` shows them).
+        Raises
+        ------
+        DataError
+            When the file is not there, of another kind, of a newer version, or was changed after it was saved.
 
         Examples
         --------
-        >>> import drainstats as ds
-        >>> panel = ds.load_dataset("us-equity-daily").window("2010-01-01", "2010-12-31")
-        >>> panel.measure("edge", window=21).shape == panel["close"].shape
+        >>> import tempfile, drainstats as ds
+        >>> panel = ds.load_dataset("us-equity-daily").window("2008-09-01", "2008-09-30")
+        >>> path = panel.save(tempfile.mkdtemp() + "/panel.parquet")
+        >>> ds.LiquidityPanel.load(path)["close"].equals(panel["close"])
         True
         """
-        from drainstats.measures.registry import MEASURES
+        return cls(**restored(path))
 
-        if name not in MEASURES:
-            raise OptionError(f"There is no measure {name!r}; there are {', '.join(MEASURES)}.")
-        measure = MEASURES[name]
-        values: pd.DataFrame = measure.function(*(self[field] for field in measure.fields), **options)
-        return values
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the panel into one Parquet file, whole or not at all (extra ``ticks``); see `load`.
 
-    def window(self, start: Any = None, end: Any = None) -> LiquidityPanel:
-        """Rows from ``start`` to ``end``, both inclusive; a date means the whole day."""
-        return self._rows(self.available.loc[start:end].index)
+        The file is a tidy table (time, asset, the fields, available_at, status) that any program reads; clock, units,
+        asset table, ledger, provenance and a digest stand in its metadata. A save that fails or is killed leaves the
+        file that was there.
 
-    def select(self, assets: str | Iterable[str] | None = None, **where: Any) -> LiquidityPanel:
-        """Some assets, by name or by columns of the asset table.
+        Returns
+        -------
+        Path
 
-        Examples
-        --------
-        >>> import drainstats as ds
-        >>> ds.load_dataset("crypto-venues-daily").select(venue="kraken", base=["BTC", "ETH"]).assets
-        ['kraken:BTC', 'kraken:ETH']
+        Raises
+        ------
+        DataError
+            When the provenance holds what JSON cannot.
+        MissingExtraError
+            Without the extra ``ticks``.
         """
-        names = self.assets if assets is None else [assets] if isinstance(assets, str) else list(assets)
-        unknown = [a for a in names if a not in self.asset_table.index]
-        if unknown:
-            raise OptionError(f"The panel has no asset {unknown[0]!r}; it has {', '.join(self.assets)}.")
-        table = self.asset_table.loc[names]
-        for column, wanted in where.items():
-            if column not in table:
-                raise OptionError(f"The asset table has no column {column!r}; it has {', '.join(table.columns)}.")
-            table = table[table[column].isin([wanted] if isinstance(wanted, str) else list(wanted))]
-        if table.empty:
-            raise OptionError(f"No asset has {where}.")
-        keep = list(table.index)
-        return replace(
-            self,
-            fields={f: v[keep] for f, v in self.fields.items()},
-            asset_table=table,
-            available=self.available[keep],
-            ledger=self.ledger[self.ledger["asset"].isin(keep)],
-        )
+        return saved(self, path)
 
-    def join(self, other: LiquidityPanel, clock: str | None = None) -> LiquidityPanel:
+    def join(self, other: LiquidityPanel, clock: str | None = None, *, outside: str = "accumulate") -> LiquidityPanel:
         """Both panels on one clock, each bar in the first row that ends no earlier than the bar was known.
 
         Nothing is filled: a bar stands in one row only. Bars that fall into one row are merged (first open, highest
-        high, lowest low, last close, summed volumes): on a session clock the crypto bars of a weekend stand in Monday.
+        high, lowest low, last close, summed volumes).
 
         Parameters
         ----------
         other : LiquidityPanel
         clock : str, optional
-            The clock of the result; this panel's own by default.
+            The clock of the result; this panel's own by default. ``"intersection"``: the rows in which both panels have
+            a bar; ``"union"``: those in which one has. They are rows of the clock that both have, else of the coarser
+            one, else (a session against a day) of the day of UTC.
+        outside : {"accumulate", "drop"}, default "accumulate"
+            What becomes of bars known longer before the end of their row than a row is long, such as the weekend of a
+            market that never closes on the Monday of an exchange: merged into that row, so that its volume and range
+            are of three days, or left out, so that it holds the last day only. Both stand in the ledger.
 
         Raises
         ------
         DataError
-            When an asset stands in both panels, or no panel has rows on a session clock that is asked for.
+            When an asset stands in both panels, or there is no common row.
+        MissingExtraError
+            When true closes are needed and the extra ``calendars`` is not there.
+
+        Examples
+        --------
+        >>> import drainstats as ds
+        >>> shares = ds.load_dataset("us-equity-daily").window("2018-02-01", "2018-02-09")
+        >>> coins = ds.load_dataset("crypto-venues-daily").select("coinbase-pro:BTC").window("2018-02-01", "2018-02-09")
+        >>> shares.join(coins, clock="intersection").shape, shares.join(coins, clock="union").shape
+        ((7, 3), (9, 3))
         """
-        return joined(self, other, clock)
+        return joined(self, other, clock, outside)
 
-    def to_long(self) -> pd.DataFrame:
-        """A tidy table with a row a time and asset that has at least one value."""
-        stacked = pd.concat({f: v.stack(future_stack=True) for f, v in self.fields.items()}, axis=1)
-        stacked.index.names = ["time", "asset"]
-        return stacked.dropna(how="all").reset_index()
+    def resample(
+        self,
+        clock: str,
+        *,
+        outside: str = "accumulate",
+        incomplete: str = "keep",
+        how: Mapping[str, str] | None = None,
+    ) -> LiquidityPanel:
+        """The same assets in coarser rows: first open, highest high, lowest low, last close, summed volumes.
 
-    def to_xarray(self) -> Any:
-        """An xarray Dataset with dimensions time and asset (extra ``arrays``); times are UTC without a zone."""
-        xarray = require_extra("xarray", "arrays")
-        times = self.index.tz_localize(None)
-        data = {f: (("time", "asset"), v.to_numpy(), {"units": self.units[f]}) for f, v in self.fields.items()}
-        return xarray.Dataset(data, coords={"time": times, "asset": self.assets})
+        A row made of fewer rows than it has room for (closed and unlisted ones do not count) is noted in the ledger as
+        ``incomplete-row``; rows of a market that never stops on sessions are not counted.
+
+        Parameters
+        ----------
+        clock : str
+            A coarser clock; the panel's own gives the panel back.
+        outside : {"accumulate", "drop"}, default "accumulate"
+            As in `join`.
+        incomplete : {"keep", "drop"}, default "keep"
+            Whether cells of incomplete rows keep their values.
+        how : mapping of str to str, optional
+            Field → ``first``, ``max``, ``min``, ``last``, ``sum`` or ``mean``; fields of other names than the
+            usual keep their last value.
+
+        Raises
+        ------
+        OptionError
+            For a finer clock, or one whose rows are not whole rows of this one.
+
+        Examples
+        --------
+        >>> import drainstats as ds
+        >>> days = ds.load_dataset("crypto-venues-daily").select("kraken:BTC").window("2020-03-01", "2020-03-28")
+        >>> days.resample("utc_7day").shape
+        (5, 1)
+        """
+        return resampled(self, clock, outside, incomplete, how)
+
+    def carry(self, max_age: str | pd.Timedelta) -> LiquidityPanel:
+        """Missing closes filled with the last one, while it is at most ``max_age`` old; such cells are ``stale``.
+
+        Only the close: a carried price has no range, no volume and no spread. An asset before its first or after its
+        last day (`mark`) has no price to carry.
+
+        Parameters
+        ----------
+        max_age : str or Timedelta
+            From the end of the row of the last close to the end of the row that is filled: ``"72h"``.
+
+        Raises
+        ------
+        OptionError
+            When the panel has no close or the age is not positive.
+
+        Examples
+        --------
+        >>> import drainstats as ds
+        >>> shares = ds.load_dataset("us-equity-daily").select("SP500").window("2018-02-01", "2018-02-09")
+        >>> coins = ds.load_dataset("crypto-venues-daily").select("coinbase-pro:BTC").window("2018-02-01", "2018-02-09")
+        >>> both = coins.join(shares).carry("72h")
+        >>> both["close"]["SP500"].round().tolist()[1:5], both.status["SP500"].tolist()[1:5]
+        ([2762.0, 2762.0, 2762.0, 2649.0], [1, 3, 3, 1])
+        """
+        return carried(self, max_age)
+
+    def mark(
+        self,
+        *,
+        listed: Any = None,
+        fetched: Any = None,
+        outages: Any = None,
+        halts: Any = None,
+        calendars: Mapping[str, str] | None = None,
+        infer_outages: bool = False,
+    ) -> LiquidityPanel:
+        """Say why cells are empty: the states (`drainstats.panel.status`) that these tables and calendars tell.
+
+        Only cells in which nothing traded get another state; no value changes. Spans are half-open, in UTC; an empty
+        start or end is open. Mark before you `carry`.
+
+        Parameters
+        ----------
+        listed : table, optional
+            Columns asset, valid_from, valid_to: rows before and after are ``not yet listed`` and ``delisted``.
+        fetched : table, optional
+            Columns asset or venue, start, end: rows without a bar inside a span had ``no trade``, those outside all
+            spans were ``not fetched``.
+        outages, halts : table, optional
+            Columns asset or venue, start, end: rows that touch a span are in an ``outage``, ``halted``.
+        calendars : mapping of str to str, optional
+            Asset or venue → code of an exchange: its rows without a session are ``closed``.
+        infer_outages : bool, default False
+            Take it for an outage when all assets of a venue (two at least) are missing while another venue trades.
+
+        Raises
+        ------
+        DataError, OptionError
+            When a table lacks a column, a span ends before it begins, or an asset or venue is not known.
+
+        Examples
+        --------
+        >>> import pandas as pd, drainstats as ds
+        >>> coins = ds.load_dataset("crypto-venues-daily").select("kraken:BTC").window("2020-03-09", "2020-03-12")
+        >>> halt = pd.DataFrame({"asset": ["kraken:BTC"], "start": ["2020-03-10"], "end": ["2020-03-11"]})
+        >>> coins.mark(halts=halt).states()
+               traded
+        kraken:BTC       4
+        """
+        return marked(self, listed, fetched, outages, halts, calendars, infer_outages)
+
+    def adjust(self, actions: Any, method: str = "back") -> LiquidityPanel:
+        """Prices and volumes without the jumps of splits and cash dividends; dollar volume stays what was paid.
+
+        Parameters
+        ----------
+        actions : table
+            Columns asset, ex_date, kind (``"split"``, ``"dividend"``), value: new shares for one old; money per share
+            as the shares were on the ex-date.
+        method : {"back", "forward"}, default "back"
+            ``"back"`` changes what lies before each ex-date, so that the last prices are the traded ones and the past
+            depends on later actions. ``"forward"`` changes what follows, so that the first prices are the traded ones
+            and each row depends on earlier actions only: the choice for backtests.
+
+        Raises
+        ------
+        DataError, OptionError
+            When the panel is adjusted already, or an action is not of that form or of no asset here.
+
+        Examples
+        --------
+        >>> import pandas as pd, drainstats as ds
+        >>> day = pd.date_range("2020-08-28", periods=4, tz="UTC")
+        >>> raw = pd.DataFrame({"close": [400.0, 400, 400, 101], "volume": [1.0, 1, 1, 4]}, index=day)
+        >>> split = pd.DataFrame({"asset": ["X"], "ex_date": ["2020-08-31"], "kind": ["split"], "value": [4.0]})
+        >>> panel = ds.LiquidityPanel.from_bars({"X": raw}).adjust(split)
+        >>> panel["close"]["X"].tolist(), panel["volume"]["X"].tolist(), panel["dollar_volume"]["X"].tolist()
+        ([100.0, 100.0, 100.0, 101.0], [4.0, 4.0, 4.0, 4.0], [400.0, 400.0, 400.0, 404.0])
+        """
+        return adjusted(self, actions, method)
+
+    def convert(
+        self, currency: str, rates: Mapping[str, pd.Series | str], max_age: str | pd.Timedelta = "1D"
+    ) -> LiquidityPanel:
+        """Prices and dollar volumes of all assets in one currency; volumes in base units stay.
+
+        A row takes the last rate that was known when the row was. The whole bar takes one rate, so ratios such as
+        high / low stay. Without a rate that is young enough, prices and dollar volume are missing.
+
+        Parameters
+        ----------
+        currency : str
+            The quote currency of the result.
+        rates : mapping
+            Quote currency → units of ``currency`` for one of it: a Series by the moment at which each rate was known
+            (UTC), or the name of an asset of this panel with that base and quote, whose close is the rate.
+        max_age : str or Timedelta, default "1D"
+            How old a rate may be.
+
+        Raises
+        ------
+        DataError, OptionError
+            When a quote currency is not known or has no rate, or a rate is not positive.
+
+        Examples
+        --------
+        >>> import pandas as pd, drainstats as ds
+        >>> coins = ds.load_dataset("crypto-venues-daily").select(quote="USDT").window("2020-03-11", "2020-03-12")
+        >>> tether = pd.Series(0.99, index=pd.date_range("2020-03-12", periods=2, tz="UTC"), name="USDT/USD")
+        >>> dollars = coins.convert("USD", {"USDT": tether})
+        >>> dollars.units["close"], set(dollars.asset_table["quote"])
+        ('USD', {'USD'})
+        """
+        return converted(self, currency, rates, max_age)
 
     def quality(self) -> pd.DataFrame:
         """What is wrong with the data: a row an asset, counts of faults, repairs made, verdict and its reason."""
-        clocks = {a: Clock.named(str(self.asset_table.at[a, "clock"])) for a in self.assets}
-        return quality_table(dict(self.fields), clocks, self.index, self.ledger)
-
-    def cut(self, rows: int) -> LiquidityPanel:
-        """The first ``rows`` rows."""
-        return self._rows(self.index[:rows])
-
-    def known_at(self, row: int) -> pd.Timestamp:
-        """When row number ``row`` was known in full."""
-        return self.available_at.iloc[row]
-
-    def disturbed(self, rows: int, how: str, seed: int) -> LiquidityPanel:
-        """A copy whose values from row ``rows`` on are replaced: ``nan``, ``permute`` (rows shuffled) or ``scale``."""
-        order = np.arange(len(self.index))
-        order[rows:] = np.random.default_rng(seed).permutation(order[rows:])
-        changed = {}
-        for name, table in self.fields.items():
-            values = table.to_numpy(copy=True)
-            values[rows:] = {
-                "nan": values[rows:] * np.nan,
-                "permute": values[order][rows:],
-                "scale": values[rows:] * 1000,
-            }[how]
-            changed[name] = pd.DataFrame(values, index=table.index, columns=table.columns)
-        return replace(self, fields=changed)
-
-    def __repr__(self) -> str:
-        cells = self.available.size
-        missing = float(self.available.isna().to_numpy().mean()) if cells else 0.0
-        span = (
-            f"{self.index[0]:%Y-%m-%d %H:%M} to {self.index[-1]:%Y-%m-%d %H:%M} UTC" if len(self.index) else "no rows"
-        )
-        shown = ", ".join(self.assets[:6]) + (f" … ({len(self.assets)})" if len(self.assets) > 6 else "")
-        repairs = int(self.ledger["rows"].sum()) if len(self.ledger) else 0
-        return (
-            f"LiquidityPanel: {len(self.assets)} assets × {len(self.index)} rows on {self.clock.name}\n"
-            f"  span     {span}\n  assets   {shown}\n  fields   {', '.join(self.fields)}\n"
-            f"  missing  {missing:.1%} of cells; {repairs} rows touched by cleaning rules"
-        )
-
-    def _rows(self, index: pd.DatetimeIndex) -> LiquidityPanel:
-        fields = {f: v.loc[index] for f, v in self.fields.items()}
-        return replace(self, fields=fields, available=self.available.loc[index])
+        return quality_table(self)

@@ -131,8 +131,8 @@ def test_join_refuses_twins_and_unknown_sessions():
     crypto = LiquidityPanel.from_bars({"C": bars()})
     with pytest.raises(DataError, match="'C' stands in both"):
         crypto.join(crypto)
-    with pytest.raises(DataError, match="No panel is on the clock session:XNYS"):
-        crypto.join(LiquidityPanel.from_bars({"D": bars()}), clock="session:XNYS")
+    with pytest.raises(OptionError, match="no calendar 'XMOON'"):
+        crypto.join(LiquidityPanel.from_bars({"D": bars()}), clock="session:XMOON")
 
 
 def test_window_select_and_cut():
