@@ -1,4 +1,4 @@
-"""Write the pages that are tables of the code's own facts: measures.md and replications.md."""
+"""Write the pages that are tables of the code's own facts: measures.md, quality.md and replications.md."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ import drainstats as ds
 from drainstats.files import write_whole
 
 DOCS = pathlib.Path(__file__).parent
+QUALITY = """# Quality of data
+
+`panel.quality()` and `ds.quality(table)` measure faults, a row an asset, and give a verdict with the rules that
+produced it in `why`. *clean*: no rule fired. *usable*: faults that are named; measures hold where they are not.
+*dead*: usable up to the day of death. *poor*: a fault that reaches every measure. *empty*: nothing to measure.
+Hints change no verdict. `ds.plot_quality(panel)` draws it, `ds.write_quality(panel)` writes the page.
+
+Bars cannot show everything: wash trading only where volume ignores the price, crossed quotes not at all. First
+digits and the tail of trade sizes are measured and not judged, because authentic files break the usual lines too.
+Whether volume is that of one venue or of all shows only beside another series of the same base.
+
+"""
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
@@ -35,6 +47,14 @@ def measures() -> str:
     return head + markdown(header, rows) + foot
 
 
+def quality() -> str:
+    """What each rule of the quality report finds, where it draws the line and why."""
+    header = ["rule", "for", "finds", "line", "why there", "what to do"]
+    table = ds.quality_rules().drop(columns="column").reset_index()
+    rows = [[str(v).replace("|", "\\|") for v in row] for row in table.itertuples(index=False, name=None)]
+    return QUALITY + markdown(header, rows)
+
+
 def replications() -> str:
     """Published numbers beside ours."""
     path = DOCS.parent / "paper" / "results.json"
@@ -58,4 +78,5 @@ def replications() -> str:
 
 if __name__ == "__main__":
     write_whole(DOCS / "measures.md", measures().encode())
+    write_whole(DOCS / "quality.md", quality().encode())
     write_whole(DOCS / "replications.md", replications().encode())

@@ -15,6 +15,8 @@ _NAMES = {
     "list_datasets": "panel.datasets",
     "load_dataset": "panel.datasets",
     "read_bars": "sources.tables",
+    "quality": "panel.quality",
+    "quality_rules": "panel.quality_rules",
     "list_measures": "measures.registry",
     "innovations": "models.coliquidity.innovations",
     "GARCH": "models.coliquidity.margins",
@@ -26,6 +28,8 @@ _NAMES = {
     "episode_catalogue": "episodes.catalogue",
     "event_study": "episodes.study",
     "backtest_signals": "signals.backtest",
+    "plot_quality": "report.quality_figure",
+    "write_quality": "report.quality_page",
     "write_report": "report.html",
 }
 

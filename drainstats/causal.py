@@ -55,6 +55,7 @@ NOT_CAUSAL: dict[str, str] = {
     "load_dataset": "repairs and adjusted prices use the whole history",
     "read_bars": "a file as it is",
     "LiquidityPanel.quality": "describes the whole history",
+    "quality": "describes the whole history",
 }
 
 PERTURBATIONS = ("nan", "permute", "scale")

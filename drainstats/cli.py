@@ -43,9 +43,12 @@ def build() -> Any:
         report(names, output, progress)
 
     @app.command("data")
-    def _data(name: str = typer.Argument(None, help="A bundled dataset; none: list them.")) -> None:
-        """List the bundled datasets, or show the quality table of one."""
-        data(name)
+    def _data(
+        name: str = typer.Argument(None, help=f"{dataset_or_file} None: list the bundled ones."),
+        page: Path = typer.Option(None, "--page", help="Write the quality page there instead."),
+    ) -> None:
+        """List the bundled datasets, or show the quality table of one or of a file."""
+        data(name, page)
 
     @app.command("fit")
     def _fit(
@@ -92,15 +95,22 @@ def report(names: list[str] | None = None, output: Path = Path("build/report.htm
     sys.stdout.write(f"\n{path}\n")
 
 
-def data(name: str | None = None) -> None:
-    """List the bundled datasets, or show the quality table of one."""
-    from drainstats.panel.datasets import list_datasets, load_dataset
+def data(name: str | None = None, page: Path | None = None) -> None:
+    """List the bundled datasets, or show the quality table of one or of a file; with PAGE write it as HTML."""
+    from drainstats.panel.datasets import list_datasets
 
     if name is None:
+        if page is not None:
+            raise DataError("--page needs a dataset or a file to report on.")
         sys.stdout.write(f"{list_datasets().to_string()}\n")
         return
-    panel = load_dataset(name)
-    sys.stdout.write(f"{panel}\n\n{panel.quality().to_string()}\n")
+    panel = _panel(name)
+    if page is None:
+        sys.stdout.write(f"{panel}\n\n{panel.quality().to_string()}\n")
+        return
+    from drainstats.report.quality_page import write_quality
+
+    sys.stdout.write(f"{panel}\n\n{write_quality({name: panel}, page)}\n")
 
 
 def fit(
