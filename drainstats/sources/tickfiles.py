@@ -75,13 +75,14 @@ class Reading:
     """How files are read.
 
     table : trades or quotes; format, columns : as in `drainstats.read_trades`; asset : the one wanted, or the name of
-    the one that is there.
+    one that is not named; several : whether the file is one of several, whose names are not those of assets.
     """
 
     table: str
     format: str | None = None
     columns: Mapping[str, str] | None = None
     asset: str | None = None
+    several: bool = False
 
     def __post_init__(self) -> None:
         if self.format is not None:
@@ -103,23 +104,18 @@ class Reading:
                 raw = _from_parquet(path, self, 256 if small else tickparquet.ROWS)
             else:
                 raw = _from_text(path, self, 2**16 if small else tickstreams.BLOCK)
-        seen = False
-        for batch in raw:
-            kept = self._wanted(batch)
-            if kept is not None:
-                seen = True
-                yield kept
-        if not seen and not small:
-            raise DataError(
-                f"There is no asset {self.asset!r} in the data.",
-                file=source if isinstance(source, (str, os.PathLike)) else None,
-            )
+        wanted = (self._wanted(batch) for batch in raw)
+        yield from (batch for batch in wanted if batch is not None)
+
+    def name(self, file: Path, inside: str) -> str:
+        """What the asset of a file is called that does not say; ``inside``: the file's name, or its member's."""
+        if self.asset is None and self.several:
+            raise DataError("The file names no asset; pass asset=, or a mapping of assets to files.", file=file)
+        return self.asset or inside.split(".")[0]
 
     def _wanted(self, batch: Batch) -> Batch | None:
-        if self.asset is None:
+        if self.asset is None or batch.names == (self.asset,):
             return batch
-        if len(batch.names) == 1:
-            return replace(batch, names=(self.asset,))
         if self.asset not in batch.names:
             return None
         rows = batch.symbol == batch.names.index(self.asset)
@@ -136,26 +132,27 @@ def _from_table(frame: pd.DataFrame, reading: Reading) -> Iterator[Batch]:
             f"{type(frame).__name__} came."
         )
     for start in range(0, len(frame), _FRAME_ROWS):
-        yield _of_frame(frame.iloc[start : start + _FRAME_ROWS], reading, frame.attrs)
+        part = frame.iloc[start : start + _FRAME_ROWS]
+        yield _of_frame(part, reading, frame.attrs, lambda: reading.asset or "")
     if not len(frame):
         raise DataError("The table has no rows.")
 
 
-def _of_frame(frame: pd.DataFrame, reading: Reading, attrs: Mapping[str, Any]) -> Batch:
+def _of_frame(frame: pd.DataFrame, reading: Reading, attrs: Mapping[str, Any], name: Callable[[], str]) -> Batch:
     index = frame.index if frame.index.tz is not None else frame.index.tz_localize("UTC")
     if index.hasnans:
         raise DataError("The stamp is missing.", row=int(np.flatnonzero(index.isna())[0]), column="time")
     numbers = {}
-    for name in FIELDS[reading.table]:
-        if name not in frame:
-            if name.endswith("size"):
-                numbers[name] = np.full(len(frame), np.nan)
+    for field in FIELDS[reading.table]:
+        if field not in frame:
+            if field.endswith("size"):
+                numbers[field] = np.full(len(frame), np.nan)
                 continue
-            raise DataError(f"No column {name!r}; the table has {', '.join(map(str, frame.columns))}.")
+            raise DataError(f"No column {field!r}; the table has {', '.join(map(str, frame.columns))}.")
         try:
-            numbers[name] = np.ascontiguousarray(frame[name], dtype=np.float64)
+            numbers[field] = np.ascontiguousarray(frame[field], dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"The column holds text where numbers are expected ({error}).", column=name) from error
+            raise DataError(f"The column holds text where numbers are expected ({error}).", column=field) from error
     side = None
     if "side" in frame:
         side = np.asarray(frame["side"])
@@ -164,7 +161,7 @@ def _of_frame(frame: pd.DataFrame, reading: Reading, attrs: Mapping[str, Any]) -
             row = int(np.flatnonzero(bad)[0])
             raise DataError(f"{side[row]!r} is none of 1, -1, 0.", row=frame.index[row], column="side")
         side = side.astype(np.int8)
-    codes, names = _assets(frame, attrs, reading.asset)
+    codes, names = _assets(frame, attrs, name)
     places = frame.index
     return Batch(
         np.ascontiguousarray(index.as_unit("ns").asi8), codes, names, numbers, side, attrs.get("file"),
@@ -173,10 +170,11 @@ def _of_frame(frame: pd.DataFrame, reading: Reading, attrs: Mapping[str, Any]) -
     )  # fmt: skip
 
 
-def _assets(frame: pd.DataFrame, attrs: Mapping[str, Any], fallback: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def _assets(
+    frame: pd.DataFrame, attrs: Mapping[str, Any], name: Callable[[], str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
     if "asset" not in frame:
-        name = attrs.get("symbol") or fallback or ""
-        return np.zeros(len(frame), dtype=np.int32), (str(name),)
+        return np.zeros(len(frame), dtype=np.int32), (str(attrs.get("symbol") or name()),)
     codes, names = pd.factorize(frame["asset"])
     if (codes < 0).any():
         raise DataError("The asset is missing.", row=frame.index[int(np.flatnonzero(codes < 0)[0])], column="asset")
@@ -242,8 +240,8 @@ def _read_part(read: Callable[[Source], pd.DataFrame], block: tickstreams.Block)
 def _of_part(frame: pd.DataFrame, reading: Reading, path: Path, block: tickstreams.Block) -> Batch:
     # Where a format leaves rows out, the line of a row is not known; the block's first stands for it.
     exact = len(frame) == block.lines
-    named = replace(reading, asset=reading.asset or _stem(block.source.name))
-    batch = _of_frame(frame, named, frame.attrs)
+    path, inside = block.source.path, block.source.name
+    batch = _of_frame(frame, reading, frame.attrs, lambda: reading.name(path, inside))
     first = block.before + block.headed + 1
     return replace(batch, file=path, row=(lambda k: first + k) if exact else (lambda k: f"after {first}"))
 
@@ -251,11 +249,7 @@ def _of_part(frame: pd.DataFrame, reading: Reading, path: Path, block: tickstrea
 def _whole(path: Path, reading: Reading, form: Format) -> Iterator[Batch]:
     """A file that cannot be cut: read as a table, within the readers' cap."""
     frame = form.read(Source(path))
-    yield replace(_of_frame(frame, replace(reading, asset=reading.asset or _stem(path.name)), frame.attrs), file=path)
-
-
-def _stem(name: str) -> str:
-    return name.split(".")[0]
+    yield replace(_of_frame(frame, reading, frame.attrs, lambda: reading.name(path, path.name)), file=path)
 
 
 def _from_parquet(path: Path, reading: Reading, rows: int) -> Iterator[Batch]:
@@ -277,9 +271,8 @@ def _from_parquet(path: Path, reading: Reading, rows: int) -> Iterator[Batch]:
             source = tickparquet.BatchSource(path, batch, first)
             form = form or _format(source, reading)
             frame = form.read(source)
-            named = replace(reading, asset=reading.asset or _stem(path.name))
-            place = source.cells().line
-            yield replace(_of_frame(frame, named, frame.attrs), file=path, row=place, columns=theirs)
+            found_batch = _of_frame(frame, reading, frame.attrs, lambda: reading.name(path, path.name))
+            yield replace(found_batch, file=path, row=source.cells().line, columns=theirs)
         first += batch.num_rows
 
 
@@ -288,7 +281,7 @@ def _of_arrays(found: dict[str, Any], reading: Reading, path: Path, first: int, 
     symbol = found.get("symbol")
     if symbol is None:
         symbol = np.zeros(count, dtype=np.int32)
-    names = found.get("names") or (reading.asset or _stem(path.name),)
+    names = found.get("names") or (reading.name(path, path.name),)
     fields = {name: found[name] for name in FIELDS[reading.table]}
     return Batch(
         found["time"], symbol, names, fields, found.get("side"), path, lambda k: first + k + 1, theirs, found["rules"]

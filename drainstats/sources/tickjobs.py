@@ -70,7 +70,8 @@ def by_first_stamp(sources: Sequence[Any], reading: Reading) -> list[Any]:
     """Sources by the earliest stamp of their first rows, so that the order in which files are named does not matter."""
     if len(sources) < 2:
         return list(sources)
-    firsts = [int(next(reading.batches(source, small=True)).time.min()) for source in sources]
+    batches = [next(reading.batches(source, small=True), None) for source in sources]
+    firsts = [int(batch.time.min()) if batch is not None else 0 for batch in batches]
     return [sources[k] for k in np.argsort(firsts, kind="stable")]
 
 
@@ -80,6 +81,10 @@ def run(jobs: Sequence[Job], n_jobs: int, progress: bool) -> Harvest:
     Jobs of one file each would otherwise cut such a day in two.
     """
     harvests = pmap(Job.run, jobs, n_jobs=n_jobs, progress=progress, label="files")
+    there = {name for harvest in harvests for name in harvest.names}
+    for job in jobs:
+        if job.reading.asset is not None and job.reading.asset not in there:
+            raise DataError(f"There is no asset {job.reading.asset!r} in the data, which name others.")
     if len(harvests) == 1:
         return harvests[0]
     groups = _sharing([h.days() for h in harvests])
@@ -142,8 +147,14 @@ def plan(job: Job, trades: Any, quotes: Any, alone: bool) -> list[Job]:
         raise OptionError(
             "No trades were named: pass a path, a list of paths, a table, or a mapping of assets to them."
         )
-    if quotes is not None:
-        return [replace(job, trades=tuple(sources), quotes=tuple(_listed(quotes)))]
+    beside = [] if quotes is None else _listed(quotes)
+    job = replace(
+        job,
+        reading=replace(job.reading, several=len(sources) > 1),
+        quote_reading=replace(job.quote_reading, several=len(beside) > 1),
+    )
+    if beside:
+        return [replace(job, trades=tuple(sources), quotes=tuple(beside))]
     if alone:
         return [replace(job, trades=(source,)) for source in sources]
     return [replace(job, trades=tuple(sources))]

@@ -53,7 +53,8 @@ def tick_bars(
         read in batches: memory depends on the batch and on the number of bars, not on the file. DBN
         and recorded streams are read whole.
         Files may be named in any order; the rows of an asset must be in time order. A table is one that `read_trades`
-        returns. A file that names no asset has the name of the file, of ``asset=`` or of its key in the mapping.
+        returns. An asset that a file does not name is called by ``asset=``, by its key in the mapping, or, when there
+        is but one file, by the file.
     size : length of time or number, default "1min"
         A length of time up to a day, a number of trades, base units or quote currency.
     by : {"time", "tick", "volume", "dollar", "imbalance"}, default "time"
@@ -77,7 +78,7 @@ def tick_bars(
     tolerance : length of time, default "0s"
         A row may come that much later than one with a later stamp, and is sorted in; beyond it is an error.
     asset : str, optional
-        Of files with several assets the one to take; of others the name.
+        Of files that name their assets the one to take; of others the name.
     format, columns, quote_format, quote_columns : optional
         As in `drainstats.read_trades`, for trades and for quotes.
     n_jobs : int, default 1

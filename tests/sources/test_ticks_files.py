@@ -5,6 +5,8 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import subprocess
+import sys
 import zipfile
 
 import joblib
@@ -252,6 +254,56 @@ def test_one_asset_of_several(tmp_path):
     same(alone, ds.tick_bars(tidy(trades[trades["asset"] == "A1"]), "1h"))
     with pytest.raises(DataError, match="no asset 'Z'"):
         ds.tick_bars(tmp_path / "t.parquet", "1h", asset="Z")
+    # Also when the file has one only: which of them a block holds must not matter.
+    parquet(tmp_path / "one.parquet", trades[trades["asset"] == "A0"])
+    with pytest.raises(DataError, match="no asset 'A1'"):
+        ds.tick_bars({"A1": tmp_path / "one.parquet"}, "1h")
+
+
+def test_files_that_name_no_asset(tmp_path):
+    trades = sided(one())
+    paths = []
+    for k, part in enumerate(days_of(trades)):
+        paths.append(tmp_path / f"BTCUSDT-{k}.csv")
+        paths[-1].write_text(binance_trades(part, False))
+    expected = ds.tick_bars(tidy(trades), "1h")
+    same(ds.tick_bars(paths, "1h", asset="BTCUSDT"), expected)
+    same(ds.tick_bars({"BTCUSDT": paths}, "1h", n_jobs=2), expected)
+    assert set(ds.tick_bars(paths[0], "1h")["asset"]) == {"BTCUSDT-0"}
+    with pytest.raises(DataError, match="names no asset; pass asset="):
+        ds.tick_bars(paths, "1h")
+
+
+def test_an_asset_may_pause_for_a_file(tmp_path):
+    trades = market(2, n=600, days=3)
+    paused = trades[(trades["asset"] == "A0") | (trades["time"] // DAY != trades["time"].min() // DAY + 1)]
+    paths = written(tmp_path, paused, DAY)
+    expected = ds.tick_bars(tidy(paused[paused["asset"] == "A1"]), "1h")
+    same(ds.tick_bars(paths, "1h", asset="A1"), expected)
+    same(ds.tick_bars(paths, "1h", asset="A1", n_jobs=2), expected)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    code = (
+        "import resource, sys, drainstats as ds; ds.tick_bars(sys.argv[1], '1min')\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    peaks = []
+    for rows in (1_000_000, 6_000_000):
+        path = tmp_path / f"{rows}.parquet"
+        with pq.ParquetWriter(path, pa.schema([("time", pa.int64()), ("price", pa.float64()), ("amount", pa.float64()),
+                                               ("side", pa.int8())])) as writer:  # fmt: skip
+            for k in range(10):
+                n = rows // 10
+                time = 1_704_067_200_000 + 8_640_000 * k + np.arange(n) * 8_640_000 // n
+                side = np.ones(n, dtype=np.int8)
+                writer.write_table(pa.table([time, np.ones(n) + time % 7, np.ones(n), side], schema=writer.schema))
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+        peaks.append(float(done.stdout))
+    # Six times the rows: a row group more or less, where the rows alone would be 125 MiB.
+    assert peaks[1] < peaks[0] + 60
+    assert peaks[1] < 800
 
 
 def spoiled(path, line, old, new):
@@ -372,9 +424,9 @@ def test_empty_missing_and_foreign_files(tmp_path):
 )  # fmt: skip
 def test_vendors_own_files(data_root, monkeypatch, name):
     path = next((data_root / "data").rglob(name))
-    trades = ds.read_trades(path, asset="B")
+    trades = ds.read_trades(path)
     monkeypatch.setattr(tickstreams, "BLOCK", 20_000)
-    options = {"asset": "B", "tolerance": "1h", "sign": "given" if "side" in trades else "tick"}
+    options = {"tolerance": "1h", "sign": "given" if "side" in trades else "tick"}
     bars = ds.tick_bars(path, "1s", **options)
     assert bars["trades"].sum() == len(trades)
-    same(bars, ds.tick_bars(trades, "1s", **options))
+    same(bars.drop(columns="asset"), ds.tick_bars(trades, "1s", **options).drop(columns="asset"))

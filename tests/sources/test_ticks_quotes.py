@@ -118,6 +118,21 @@ def test_files_and_tables_give_the_same_bars(tmp_path):
     pd.testing.assert_frame_equal(table, files, check_exact=True)
 
 
+def test_late_rows_of_both_streams_are_sorted_in():
+    trades, quotes = both(15)
+    rng = np.random.default_rng(0)
+    mixed = [
+        t.iloc[np.argsort(t["time"] + rng.integers(0, 60, len(t)) * SECOND, kind="stable")] for t in (trades, quotes)
+    ]
+    straight = [t.sort_values("time", kind="stable") for t in mixed]
+    late = ds.tick_bars(tidy(mixed[0]), "1h", quotes=tidy(mixed[1]), tolerance="1min")
+    pd.testing.assert_frame_equal(
+        late, ds.tick_bars(tidy(straight[0]), "1h", quotes=tidy(straight[1])), check_exact=True
+    )
+    with pytest.raises(DataError, match="time order over all assets"):
+        ds.tick_bars(tidy(mixed[0]), "1h", quotes=tidy(mixed[1]))
+
+
 def test_by_asset_in_a_mapping_gives_the_same_bars():
     trades, quotes = both(12)
     t, q = tidy(trades), tidy(quotes)
