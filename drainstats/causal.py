@@ -17,11 +17,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from drainstats.errors import DataError, LookAheadError, OptionError
 from drainstats.frames import to_pandas
-from drainstats.typing import FloatArray
+from drainstats.typing import BoolArray
 
 CAUSAL: dict[str, str] = {
     "measures.edge": "trailing window",
@@ -32,6 +33,20 @@ CAUSAL: dict[str, str] = {
     "measures.amihud": "trailing window",
     "measures.dollar_volume": "row by row",
     "measures.square_root_cost": "row by row",
+    "measures.rolling_commonality": "trailing window",
+    "measures.absorption_ratio": "trailing window",
+    "measures.depth_within": "row by row",
+    "measures.depth_reach": "row by row",
+    "measures.book_imbalance": "row by row",
+    "measures.book_slope": "row by row",
+    "measures.book_cost": "row by row",
+    "measures.flow_split": "the row and the one before",
+    "measures.fund_flow": "the row and the one before",
+    "measures.stable_share": "the row, the one before and the first",
+    "measures.peg_deviation": "row by row",
+    "tick_bars": "each bar at its end; realised_spread and price_impact at the end plus the horizon",
+    "sign_trades": "the row, earlier ones of its day and earlier quotes",
+    "bulk_volume": "trailing window",
     "LiquidityPanel.measure": "as the measure",
     "innovations": "with method log_difference: the row and the one before",
     "detect_episodes": "onset, detected_at and source of alarms raised; every field from known_at on",
@@ -54,6 +69,11 @@ NOT_CAUSAL: dict[str, str] = {
     "backtest_signals": "scores the whole history; its alarms use earlier rows only",
     "load_dataset": "repairs and adjusted prices use the whole history",
     "read_bars": "a file as it is",
+    "read_trades": "a file as it is",
+    "read_quotes": "a file as it is",
+    "read_book": "a file as it is",
+    "read_flows": "a file as it is",
+    "fetch_dataset": "files as they are, or a panel of them",
     "LiquidityPanel.quality": "describes the whole history",
     "quality": "describes the whole history",
 }
@@ -188,18 +208,17 @@ def _cut_points(rows: int, cuts: int, min_rows: int, seed: int) -> list[int]:
 
 
 def _compare(whole: Any, other: Any, data: Any, cut: int, what: str, rtol: float, atol: float) -> None:
-    by_row = len(whole) == len(data.index)
-    if by_row:
-        a, b, stamps = _numbers(whole)[:cut], _numbers(other)[:cut], data.index[:cut]
+    if len(whole) == len(data.index):
+        a, b, stamps = pd.DataFrame(whole).iloc[:cut], pd.DataFrame(other).iloc[:cut], data.index[:cut]
     else:
         known = data.known_at(cut - 1)
         early, again = whole[whole.index <= known], other[other.index <= known]
-        a, b = _numbers(early), _numbers(again)
+        a, b = pd.DataFrame(early), pd.DataFrame(again)
         stamps = early.index if len(early) >= len(again) else again.index
         shorter = min(len(a), len(b))
-        if len(a) != len(b) and _same(a[:shorter], b[:shorter], rtol, atol).all():
+        if len(a) != len(b) and (a.shape[1] != b.shape[1] or _same(a.iloc[:shorter], b.iloc[:shorter], rtol, atol).all()):
             _refuse(stamps[shorter], data, cut, what, f"{len(a)} rows against {len(b)}")
-        a, b, stamps = a[:shorter], b[:shorter], stamps[:shorter]
+        a, b, stamps = a.iloc[:shorter], b.iloc[:shorter], stamps[:shorter]
     if a.shape[1] != b.shape[1]:
         _refuse(stamps[0], data, cut, what, f"{a.shape[1]} columns became {b.shape[1]}")
     if len(b) < len(a):
@@ -208,29 +227,28 @@ def _compare(whole: Any, other: Any, data: Any, cut: int, what: str, rtol: float
     if moved.any():
         row = int(np.flatnonzero(moved.any(axis=1))[0])
         column = int(np.flatnonzero(moved[row])[0])
-        _refuse(stamps[row], data, cut, what, f"{a[row, column]!r} became {b[row, column]!r}")
+        _refuse(stamps[row], data, cut, what, f"{a.iat[row, column]!s} became {b.iat[row, column]!s}")
 
 
-def _numbers(answer: Any) -> FloatArray:
-    """Any answer as a (rows, columns) array: stamps count in nanoseconds, text by its code points."""
-    frame = pd.DataFrame(answer)
-    columns = []
-    for _, values in frame.items():
-        if isinstance(values.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_any_dtype(values):
-            stamps = pd.DatetimeIndex(values)
-            columns.append(np.where(stamps.isna(), np.nan, stamps.as_unit("us").asi8.astype(np.float64)))
-        elif pd.api.types.is_numeric_dtype(values):
-            columns.append(np.asarray(values, dtype=np.float64))
+def _same(a: pd.DataFrame, b: pd.DataFrame, rtol: float, atol: float) -> BoolArray:
+    """Cell by cell (rows, columns): numbers up to rounding, stamps and text exactly."""
+    out = np.ones(a.shape, dtype=np.bool_)
+    for k in range(a.shape[1]):
+        x, y = _comparable(a.iloc[:, k]), _comparable(b.iloc[:, k])
+        if x.dtype == y.dtype == np.float64:
+            out[:, k] = np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=True)
         else:
-            columns.append(
-                np.array([float(int.from_bytes(str(v).encode()[:6], "big")) for v in values], dtype=np.float64)
-            )
-    return np.column_stack(columns) if columns else np.empty((len(frame), 0))
+            out[:, k] = [p == q for p, q in zip(x, y, strict=True)]
+    return out
 
 
-def _same(a: FloatArray, b: FloatArray, rtol: float, atol: float) -> np.ndarray:
-    rows = min(len(a), len(b))
-    return np.isclose(a[:rows], b[:rows], rtol=rtol, atol=atol, equal_nan=True)
+def _comparable(values: pd.Series) -> npt.NDArray[Any]:
+    """Numbers as floats, stamps as whole nanoseconds, anything else as text."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return np.asarray(pd.DatetimeIndex(values).as_unit("ns").asi8)
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
+        return np.asarray(values, dtype=np.float64)
+    return np.array([str(v) for v in values], dtype=object)
 
 
 def _refuse(stamp: Any, data: Any, cut: int, what: str, change: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from numbers import Integral, Real
 from types import ModuleType
 from typing import Any
 
@@ -90,6 +91,20 @@ def check_option(name: str, value: object, allowed: Iterable[object]) -> None:
     allowed = list(allowed)
     if value not in allowed:
         raise OptionError(f"{name}={value!r} is not one of {', '.join(repr(a) for a in allowed)}.")
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Raise `OptionError` unless ``value`` is a whole number of at least ``least``; True and False are none."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
+        raise OptionError(f"{name}={value!r} must be a whole number, at least {least}.")
+
+
+def check_number(name: str, value: object, low: float, high: float = float("inf")) -> None:
+    """Raise `OptionError` unless ``value`` is a number strictly between ``low`` and ``high``."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not low < float(value) < high:
+        below = "" if high == float("inf") else f" and below {high:g}"
+        above = "" if low == -float("inf") else f" above {low:g}"
+        raise OptionError(f"{name}={value!r} must be a finite number{above}{below}.")
 
 
 def require_extra(module: str, extra: str) -> ModuleType:

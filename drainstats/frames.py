@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import DataError
-from drainstats.typing import FloatArray
+from drainstats.typing import BoolArray, FloatArray
 
 TIME_NAMES = ("time", "timestamp", "datetime", "date", "ts")
 
@@ -40,7 +40,10 @@ def to_pandas(data: Any) -> Any:
     if isinstance(data, (pd.DataFrame, pd.Series, np.ndarray)):
         return data
     if isinstance(data, (list, tuple)):
-        return np.asarray(data, dtype=np.float64)
+        try:
+            return np.asarray(data, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError("The list is no table of numbers; pass rows of equal length that hold floats.") from error
     import narwhals as nw
 
     try:
@@ -100,7 +103,7 @@ def as_wide(data: Any, name: str = "data") -> Wide:
     elif data.ndim in (1, 2):
         values = _floats(data, name)
         kind = "vector" if data.ndim == 1 else "matrix"
-        values = np.ascontiguousarray(values.reshape(values.shape[0], -1))
+        values = np.ascontiguousarray(values[:, None] if data.ndim == 1 else values)
         columns = pd.RangeIndex(values.shape[1])
     else:
         raise DataError(f"{name} has {data.ndim} dimensions; time × asset has two.")
@@ -131,3 +134,47 @@ def as_wides(**tables: Any) -> tuple[Wide, ...]:
         if wide.kind == first.kind == "frame" and not wide.columns.equals(first.columns):
             raise DataError(f"{name} and {first_name} have different columns; align them first.")
     return tuple(wides.values())
+
+
+def in_utc(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Stamps in UTC; naive ones are read as UTC."""
+    return index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
+
+
+def known_stamps(available_at: Any, index: pd.DatetimeIndex, needed: BoolArray) -> pd.DatetimeIndex:
+    """When each row of ``index`` was known, in UTC: by label where a Series has stamps for labels, else in row order.
+
+    Parameters
+    ----------
+    available_at : Series, index or array of stamps
+        Naive ones are read as UTC.
+    index : (T,) labels in UTC
+    needed : (T,) bool
+        Rows with a value; the others may do without a stamp (NaT).
+
+    Raises
+    ------
+    DataError
+        When it holds no stamps, has too few, lacks one that is needed, or a row would be known before it starts.
+    """
+    labels = available_at.index if isinstance(available_at, pd.Series) else None
+    try:
+        stamps = in_utc(pd.DatetimeIndex(available_at))
+    except (TypeError, ValueError) as error:
+        raise DataError("available_at holds no time stamps; pass one a row, such as panel.available_at.") from error
+    if isinstance(labels, pd.DatetimeIndex):
+        if not labels.is_unique:
+            raise DataError(f"available_at: the label {labels[labels.duplicated()][0]!s} stands twice; keep one.")
+        stamps = pd.DatetimeIndex(pd.Series(stamps, index=in_utc(labels)).reindex(index))
+    elif len(stamps) != len(index):
+        raise DataError(f"available_at has {len(stamps)} rows, the table {len(index)}: give one stamp a row.")
+    unknown = np.flatnonzero(np.asarray(stamps.isna()) & needed)
+    if len(unknown):
+        raise DataError(f"available_at lacks {len(unknown)} of the stamps that are needed.", row=index[unknown[0]])
+    early = np.flatnonzero(np.asarray(stamps < index))
+    if len(early):
+        raise DataError(
+            f"available_at says {stamps[early[0]]!s}, which is before the row starts; a row is known when it has ended.",
+            row=index[early[0]],
+        )
+    return stamps

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import importlib.util
 import lzma
+import struct
 import sys
 import zipfile
 import zlib
@@ -16,7 +18,11 @@ from drainstats.errors import DataError, require_extra
 
 MAX_UNPACKED = 64 * 2**30
 _CHUNK = 2**20
-_FAULTS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, ValueError)
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_FAULTS = (
+    OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, ValueError, struct.error,
+    RuntimeError,
+)  # fmt: skip
 
 
 def unpacked_size(path: Path, max_bytes: int = MAX_UNPACKED) -> int:
@@ -48,17 +54,15 @@ def unpacked_size(path: Path, max_bytes: int = MAX_UNPACKED) -> int:
     >>> path.stat().st_size < 100, unpacked_size(path)
     (True, 1000)
     """
-    with path.open("rb") as file:
-        start = file.read(6)
     try:
-        if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        if is_zip(path):
             size = _zip_size(path)
         else:
-            opener = next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
+            opener = opener_of(path)
             size = path.stat().st_size if opener is None else _count(opener, path, max_bytes)
     except DataError:
         raise
-    except _faults() as error:
+    except faults() as error:
         raise DataError(f"The compressed file is damaged or cut off ({error}); fetch it again.", file=path) from error
     if size > max_bytes:
         raise DataError(f"The file holds more than {max_bytes:,} bytes, uncompressed; it is refused.", file=path)
@@ -87,6 +91,19 @@ def sole_member(path: Path, name: str | None = None) -> str:
         wanted = "one file" if name is None else f"one file {name!r}"
         raise DataError(f"The archive holds {', '.join(names[:5]) or 'nothing'}; {wanted} is expected.", file=path)
     return found[0]
+
+
+def is_zip(path: Path) -> bool:
+    """Whether the first bytes are those of a zip archive."""
+    with path.open("rb") as file:
+        return file.read(4).startswith(ZIP)
+
+
+def opener_of(path: Path) -> Callable[[Path], Any] | None:
+    """What opens a gz, xz, bz2 or zst file as a stream of its uncompressed bytes; None for any other file."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    return next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
 
 
 def _zip_size(path: Path) -> int:
@@ -121,7 +138,8 @@ def _zstd(path: Path) -> Any:
     return unpacker.stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
 
 
-def _faults() -> tuple[type[Exception], ...]:
+def faults() -> tuple[type[Exception], ...]:
+    """What reading a damaged archive may raise."""
     loaded = sys.modules.get("zstandard")
     return (*_FAULTS, loaded.ZstdError) if loaded else _FAULTS
 
@@ -129,5 +147,6 @@ def _faults() -> tuple[type[Exception], ...]:
 _OPENERS: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"\xfd7zXZ\x00": lzma.open,
+    b"BZh": bz2.open,
     b"\x28\xb5\x2f\xfd": _zstd,
 }

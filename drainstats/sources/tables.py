@@ -1,62 +1,91 @@
-"""`read_bars`: bars from a CSV or Parquet file, checked cell by cell, errors that name file, row and column."""
+"""`read_bars`, `read_trades`, `read_quotes`, `read_book`, `read_flows`: any market file as a tidy table."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import os
-import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError, check_option, require_extra
-from drainstats.sources.schema import ALIASES, BAR_COLUMNS, canonical
+from drainstats.errors import DataError, OptionError, check_option
+from drainstats.sources import binance, daily, databento, defillama, generic, lobster, orderevents, streams, tardis
+from drainstats.sources.layout import Format, Source
+from drainstats.sources.schema import NEEDED
 
-FORMATS = ("csv", "parquet")
-MAX_BYTES = 2**30
-# What stands after a clock time: Z, UTC, +01, +0100, +01:00. A date alone ends in -05 too, so the time must be there.
-_ZONED = r"(?:Z|UTC|[T ]\d[\d:.]*\s*[+-]\d{2}(?::?\d{2})?)\s*$"
-_OFFSET = r"([+-]\d{2}(?::?\d{2})?)\s*$"
-_BLANK = ("", "NaN", "nan", "NULL")
-# Seconds, milli-, micro- and nanoseconds since 1970 are told apart by size: each covers 1973 to 5138 on its own scale.
-_EPOCHS = ((1e8, 1e11, "s"), (1e11, 1e14, "ms"), (1e14, 1e17, "us"), (1e17, 1e20, "ns"))
+PathLike = str | os.PathLike[str]
+# In this order they are tried; each tells its files by header, first row or name, so that the order hardly matters.
+FORMATS: tuple[Format, ...] = (
+    *lobster.FORMATS,
+    *tardis.FORMATS,
+    *binance.FORMATS,
+    *databento.FORMATS,
+    *streams.FORMATS,
+    *orderevents.FORMATS,
+    *daily.FORMATS,
+    *defillama.FORMATS,
+    *generic.FORMATS,
+)
 
 
-def read_bars(path: str | os.PathLike[str], format: str | None = None, asset: str | None = None) -> pd.DataFrame:
+def list_formats() -> pd.DataFrame:
+    """The file formats that are read, a row each.
+
+    Returns
+    -------
+    DataFrame
+        Index: format. Columns: table, title, traps, tested_on ("the vendor's bytes" or "files written from his
+        documentation").
+
+    Examples
+    --------
+    >>> import drainstats as ds
+    >>> ds.list_formats().loc["lean", "table"]
+    'bars'
+    """
+    tested = {True: "the vendor's bytes", False: "files written from his documentation"}
+    rows = [(f.name, f.table, f.title, f.traps, tested[f.genuine]) for f in FORMATS]
+    return pd.DataFrame(rows, columns=["format", "table", "title", "traps", "tested_on"]).set_index("format")
+
+
+def read_bars(
+    path: PathLike, format: str | None = None, asset: str | None = None, *, columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Read a file of bars into a tidy table.
 
     Parameters
     ----------
     path : path
-        ``.csv``, ``.csv.gz`` or ``.parquet`` with a header: a time column and at least ``close``. Usual spellings of
-        the headers are known (``Date``, ``Adj Close``, ``quote_volume`` …); other columns are left aside and listed
-        in ``attrs["ignored"]``.
-    format : {"csv", "parquet"}, optional
-        By the file's ending if not given. Files of more than 1 GiB, uncompressed, are refused.
+        CSV or Parquet, plain or in gz, xz, bz2, zst or a zip of one file; DBN. At most 4 GiB uncompressed.
+    format : str, optional
+        One of `list_formats`; told by the file's header, first row or name if not given.
     asset : str, optional
-        Adds a column ``asset`` with this name.
+        The name of the file's asset, put into a column ``asset``; of a file with several assets, the one to take.
+    columns : mapping of str to str, optional
+        Our name → the file's, for the generic format: ``{"time": "T", "close": "px_last"}``.
 
     Returns
     -------
     DataFrame
         Index ``time`` (UTC, bar starts, in the order of the file: duplicates and disorder are left for the panel,
-        which records what it does to them); float columns among ``open high low close volume dollar_volume adjusted``.
-        Values are as in the file: infinite, negative and crossed prices too are left for the panel.
-        ``attrs["rules"]`` lists what was assumed: ``naive-as-utc`` (stamps without a zone are UTC), ``offsets-to-utc``
-        (stamps with several offsets, as around daylight saving), ``epoch-s``, ``-ms``, ``-us`` or ``-ns`` (numbers are
-        times since 1970, the unit told by their size; eight digits such as 20240131 are a date).
+        which records what it does to them); float columns among ``open high low close volume dollar_volume trades
+        buy_volume adjusted`` (`drainstats.sources.schema`). Values are as in the file: infinite, negative and crossed
+        prices too are left for the panel. ``attrs["rules"]`` lists what was assumed: ``naive-as-utc`` (stamps without
+        a zone are UTC), ``offsets-to-utc`` (stamps with several offsets, as around daylight saving), ``epoch-s``,
+        ``-ms``, ``-us`` or ``-ns`` (numbers are times since 1970, the unit told by their size; eight digits such as
+        20240131 are a date), ``new-york-to-utc``, ``session-date`` (a session is labelled by its date);
+        ``attrs["ignored"]`` the columns left aside.
 
     Raises
     ------
     DataError
         Empty file, no time or close column, one header twice, a row that is shorter or longer than the header, text in
-        a number, a stamp that cannot be read, stamps with and without a zone, or of several units: with the file, the
-        line (1-based, the header is line 1) and the column.
+        a number, a stamp that cannot be read, stamps with and without a zone, or of several units; a file of another
+        kind: with the file, the line (1-based, the header is line 1) and the column.
+    OptionError
+        An unknown format; the message lists the known ones.
     MissingExtraError
-        Parquet without the extra ``ticks``.
+        Parquet and zst without the extra ``ticks``, DBN without ``dbn``.
 
     Examples
     --------
@@ -66,149 +95,196 @@ def read_bars(path: str | os.PathLike[str], format: str | None = None, asset: st
     >>> ds.read_bars(path)["close"].tolist()
     [42000.0, 43000.0]
     """
-    path = Path(path)
-    name = format or ("parquet" if path.suffix.lower() == ".parquet" else "csv")
-    check_option("format", name, FORMATS)
-    if not path.is_file():
-        raise DataError("There is no such file.", file=path)
-    raw = _read_csv(path) if name == "csv" else _read_parquet(path)
-    headers = canonical(map(str, raw.columns))
-    for needed in ("time", "close"):
-        if needed not in headers:
-            spelled = ", ".join(ALIASES[needed])
-            raise DataError(
-                f"No {needed} column: one of {spelled} is expected, the header has {', '.join(map(str, raw.columns))}.",
-                file=path,
-                row=1,
-            )
-    if raw.empty:
-        raise DataError("The file has a header and no rows.", file=path)
-    rules: list[str] = []
-    index = _stamps(raw[headers["time"]], path, rules)
-    columns = {c: _numbers(raw[headers[c]], path) for c in BAR_COLUMNS if c in headers}
-    table = pd.DataFrame(columns, index=index.rename("time"))
-    if asset is not None:
-        table.insert(0, "asset", asset)
-    table.attrs = {"rules": rules, "ignored": [c for c in raw.columns if c not in headers.values()], "file": str(path)}
-    return table
+    return _read("bars", path, format, asset, columns)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    try:
-        opener = gzip.open if path.suffix.lower() == ".gz" else open
-        with opener(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"The file cannot be read ({error}).", file=path) from error
-    _check_size(len(content), path)
-    content = content.rstrip()
-    if not content:
-        raise DataError("The file is empty.", file=path)
-    try:
-        _check_cells(content, path)
-        return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, skip_blank_lines=False)
-    except (csv.Error, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"The file is not a table ({str(error).strip()}).", file=path) from error
+def read_trades(
+    path: PathLike, format: str | None = None, asset: str | None = None, *, columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Read a file of trades into a tidy table.
+
+    Parameters
+    ----------
+    path, format, asset, columns
+        As in `read_bars`.
+
+    Returns
+    -------
+    DataFrame
+        Index ``time`` (UTC); ``price``, ``amount`` (base units), ``side`` (int8: 1 the buyer took, -1 the seller, 0
+        unknown; absent where the file does not say). Files larger than memory: `drainstats.tick_bars`.
+
+    Raises
+    ------
+    DataError
+        As in `read_bars`, and for a price or amount that is missing or infinite, or a negative amount.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, drainstats as ds
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "trades.csv"
+    >>> _ = path.write_text("time,price,qty,is_buyer_maker\\n1700000000000,100.5,2,true\\n")
+    >>> ds.read_trades(path).iloc[0].tolist()
+    [100.5, 2.0, -1.0]
+    """
+    return _read("trades", path, format, asset, columns)
 
 
-def _check_cells(content: bytes, path: Path) -> None:
-    # pandas renames a header that stands twice, fills short rows with empty cells and takes surplus ones as an index.
-    with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="") as text:
-        rows = csv.reader(text, strict=True)
-        header = [cell.strip() for cell in next(rows)]
-        plain = [cell.lower() for cell in header]
-        twice = [cell for i, cell in enumerate(header) if plain[i] in plain[:i]]
-        if twice:
-            raise DataError(f"The header has {twice[0]!r} twice; rename one.", file=path, row=1, column=twice[0])
-        for row in rows:
-            if len(row) != len(header):
-                raise DataError(
-                    f"The row has {len(row)} cells, the header {len(header)}; is the file cut off, or a cell unquoted?",
-                    file=path,
-                    row=rows.line_num,
-                )
+def read_quotes(
+    path: PathLike, format: str | None = None, asset: str | None = None, *, columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Read a file of best bids and asks into a tidy table.
+
+    Parameters
+    ----------
+    path, format, asset, columns
+        As in `read_bars`.
+
+    Returns
+    -------
+    DataFrame
+        Index ``time`` (UTC); ``bid``, ``bid_size``, ``ask``, ``ask_size``; NaN where a side is empty. Crossed and
+        locked quotes are left as they are.
+
+    Raises
+    ------
+    DataError
+        As in `read_bars`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, drainstats as ds
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "quotes.csv"
+    >>> _ = path.write_text("timestamp,bid,ask\\n2013-01-01 22:00:00.295Z,86.655,86.728\\n")
+    >>> float(ds.read_quotes(path)["ask"].iloc[0])
+    86.728
+    """
+    return _read("quotes", path, format, asset, columns)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    parquet = require_extra("pyarrow.parquet", "ticks")
-    try:
-        metadata = parquet.read_metadata(path)
-        size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-        frame = pd.read_parquet(path) if size <= MAX_BYTES else pd.DataFrame()
-    except (OSError, ValueError) as error:
-        raise DataError(f"The file is not Parquet ({error}).", file=path) from error
-    _check_size(size, path)
-    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+def read_book(
+    path: PathLike, format: str | None = None, asset: str | None = None, *, columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Read a file of order book snapshots or updates into a tidy table.
+
+    Parameters
+    ----------
+    path, format, asset, columns
+        As in `read_bars`.
+
+    Returns
+    -------
+    DataFrame
+        Index ``time`` (UTC). Snapshots: ``bid_0 bid_size_0 ask_0 ask_size_0 bid_1 …`` from the best level on. Updates:
+        ``side`` (1 bid, -1 ask), ``price``, ``amount`` (what is there from now on; 0 deletes the level), ``snapshot``.
+        Depth within bands of the mid (Binance bookDepth): ``bid_depth_1`` …, ``bid_notional_1`` …. A gap in a chain of
+        update numbers adds ``book-gap`` to ``attrs["rules"]``.
+
+    Raises
+    ------
+    DataError
+        As in `read_bars`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, drainstats as ds
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "book.csv"
+    >>> _ = path.write_text("time,side,price,amount\\n1700000000,bid,99.5,3\\n1700000000,ask,100.5,0\\n")
+    >>> ds.read_book(path)["side"].tolist()
+    [1, -1]
+    """
+    return _read("book", path, format, asset, columns)
 
 
-def _check_size(size: int, path: Path) -> None:
-    if size > MAX_BYTES:
-        raise DataError(f"The file holds more than {MAX_BYTES:,} bytes, uncompressed; split it by time.", file=path)
+def read_flows(
+    path: PathLike, format: str | None = None, asset: str | None = None, *, columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Read a file of flows (funding, open interest, liquidations, stablecoin supply, value locked) into a tidy table.
+
+    Parameters
+    ----------
+    path, format, asset, columns
+        As in `read_bars`; a file that names no asset gets its own name.
+
+    Returns
+    -------
+    DataFrame
+        Index ``time`` (UTC); ``asset``, and a float column a quantity.
+
+    Raises
+    ------
+    DataError
+        As in `read_bars`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, drainstats as ds
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "funding.csv"
+    >>> _ = path.write_text("calc_time,funding_interval_hours,last_funding_rate\\n1700000000003,8,0.0001\\n")
+    >>> ds.read_flows(path, asset="BTC")["funding_rate"].tolist()
+    [0.0001]
+    """
+    return _read("flows", path, format, asset, columns)
 
 
-def _line(position: int) -> int:
-    return int(position) + 2  # the header is line 1
+def _read(
+    table: str, path: PathLike, name: str | None, asset: str | None, columns: Mapping[str, str] | None
+) -> pd.DataFrame:
+    source = Source(Path(path))
+    if not source.path.is_file():
+        raise DataError("There is no such file.", file=source.path)
+    if columns is not None and name not in (None, "generic"):
+        raise OptionError(f"columns= is for the generic format, not for format={name!r}.")
+    if not (source.is_parquet or source.is_dbn) and (not source.text or source.text.isspace()):
+        raise DataError("The file is empty.", file=source.path)
+    if columns is not None:
+        result, used = generic.read_generic(source, table, columns), "generic"
+    else:
+        chosen = _chosen(source, table, name)
+        result, used = chosen.read(source), chosen.name
+    _check_columns(result, table, source, used)
+    return _named(result, table, source, used, asset)
 
 
-def _numbers(column: pd.Series, path: Path) -> np.ndarray:
-    text = column.astype(object).where(column.notna(), "")
-    numbers = pd.to_numeric(text.replace(dict.fromkeys(_BLANK, np.nan)), errors="coerce")
-    filled = ~text.astype(str).str.strip().isin(_BLANK)
-    bad = np.flatnonzero(np.asarray(numbers.isna() & filled))
-    if len(bad):
-        raise DataError(f"{text.iloc[bad[0]]!r} is not a number.", file=path, row=_line(bad[0]), column=column.name)
-    return np.asarray(numbers, dtype=np.float64)
+def _chosen(source: Source, table: str, name: str | None) -> Format:
+    own = [f for f in FORMATS if f.table == table]
+    if name is not None:
+        check_option("format", name, dict.fromkeys(f.name for f in own))
+        return next(f for f in own if f.name == name)
+    found = [f for f in FORMATS if f.matches(source)]
+    for candidate in found:
+        if candidate.table == table:
+            return candidate
+    if found:
+        verbs = " or ".join(dict.fromkeys(f"read_{f.table}" for f in found))
+        raise DataError(
+            f"This is a file of {found[0].table} ({found[0].title}): read it with {verbs}.", file=source.path
+        )
+    return own[-1]
 
 
-def _stamps(column: pd.Series, path: Path, rules: list[str]) -> pd.DatetimeIndex:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        _refuse(column.isna(), column, "is no time", path)
-        if isinstance(column.dtype, pd.DatetimeTZDtype):
-            return pd.DatetimeIndex(column).tz_convert("UTC")
-        rules.append("naive-as-utc")
-        return pd.DatetimeIndex(column).tz_localize("UTC")
-    text = column.astype(str).str.strip()
-    numbers = pd.to_numeric(column, errors="coerce")
-    if pd.isna(numbers.iloc[0]) or text.str.fullmatch(r"(?:19|20)\d{6}").all():
-        return _texts(text, path, rules)
-    return _epochs(numbers, column, path, rules)
+def _check_columns(result: pd.DataFrame, table: str, source: Source, used: str) -> None:
+    """A file that was forced into a format, or a damaged header, may lack what its table is about."""
+    wanted = {name for name in NEEDED[table] if name != "time"}
+    levels = table == "book" and any(name.startswith("bid_") for name in result)
+    lacking = set() if levels else wanted - set(result)
+    if lacking or not result.shape[1]:
+        names = ", ".join(sorted(lacking)) or "any value"
+        raise DataError(f"There is no column for {names} in this file; is it of the format {used!r}?", file=source.path)
+    if result.empty:
+        raise DataError(f"The file holds no {table}.", file=source.path)
 
 
-def _refuse(bad: pd.Series, column: pd.Series, why: str, path: Path) -> None:
-    rows = np.flatnonzero(np.asarray(bad))
-    if len(rows):
-        raise DataError(f"{str(column.iloc[rows[0]])!r} {why}.", file=path, row=_line(rows[0]), column=column.name)
-
-
-def _epochs(numbers: pd.Series, column: pd.Series, path: Path, rules: list[str]) -> pd.DatetimeIndex:
-    _refuse(numbers.isna(), column, "is not a number, as the stamps before it are", path)
-    low, high, unit = next((e for e in _EPOCHS if e[0] <= numbers.iloc[0] < e[1]), (np.inf, np.inf, ""))
-    _refuse((numbers < low) | (numbers >= high), column, _wrong_unit(unit), path)
-    rules.append(f"epoch-{unit}")
-    if pd.api.types.is_integer_dtype(numbers):
-        return pd.DatetimeIndex(pd.to_datetime(numbers, unit=unit, utc=True))
-    # Floats hold a second of this century to a quarter of a microsecond; what lies below is noise.
-    return pd.DatetimeIndex(pd.to_datetime(numbers, unit=unit, utc=True)).round("us")
-
-
-def _wrong_unit(unit: str) -> str:
-    if not unit:
-        return "is no time since 1970 in seconds, milli-, micro- or nanoseconds"
-    return f"is not in {unit} since 1970, as the first row is; bring the stamps to one unit"
-
-
-def _texts(text: pd.Series, path: Path, rules: list[str]) -> pd.DatetimeIndex:
-    zoned = text.str.contains(_ZONED, regex=True)
-    stamps = pd.to_datetime(text.str.replace("UTC", "Z"), errors="coerce", utc=True, format="ISO8601")
-    _refuse(stamps.isna(), text, "is not an ISO date or time", path)
-    # Nanoseconds, which panels count in, end in 2262.
-    _refuse((stamps.dt.year < 1700) | (stamps.dt.year > 2200), text, "lies outside the years 1700 to 2200", path)
-    missing = (
-        "names a time zone, the first row does not" if not zoned.iloc[0] else "names no time zone, the first row does"
-    )
-    _refuse(zoned != zoned.iloc[0], text, f"{missing}; give all stamps one", path)
-    if not zoned.iloc[0]:
-        rules.append("naive-as-utc")
-    elif text.str.extract(_OFFSET)[0].fillna("Z").nunique() > 1:
-        rules.append("offsets-to-utc")
-    return pd.DatetimeIndex(stamps)
+def _named(result: pd.DataFrame, table: str, source: Source, used: str, asset: str | None) -> pd.DataFrame:
+    attrs = result.attrs | {"format": used, "file": str(source.path)}
+    if "asset" in result and asset is not None:
+        kept = result["asset"] == asset
+        if not kept.any():
+            present: Iterable[str] = map(str, result["asset"].unique()[:10])
+            raise DataError(f"There is no asset {asset!r} in the file; it has {', '.join(present)}.", file=source.path)
+        result = result[kept]
+    elif "asset" not in result and (asset is not None or table == "flows"):
+        result = result.copy(deep=False)
+        result.insert(0, "asset", asset or attrs.get("symbol") or source.name.split(".")[0])
+    result.attrs = attrs
+    return result

@@ -20,7 +20,7 @@ MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
     "CCC", "DCC", "Episode", "GARCH", "causal", "episode_catalogue", "episodes_table", "errors", "fetch_binance", "fetch_file", "list_datasets", "list_formats",
-    "list_measures", "measures", "signals", "plot_quality", "quality_rules", "write_quality", "write_report", "signals.auroc", "signals.circular_shift_pvalue",
+    "list_measures", "measures", "signals", "plot_quality", "quality_rules", "reused_symbols", "write_quality", "write_report", "signals.auroc", "signals.circular_shift_pvalue",
     "signals.list_indicators",
     "measures.commonality", "measures.OrderBook", "measures.ConstantProductPool", "measures.ConcentratedPool", "measures.StableSwapPool",
     "measures.sell_across", "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell",
@@ -94,7 +94,9 @@ CASES = {
     "measures.stable_share": (lambda q, p: ds.measures.stable_share(q, p, q, p, basis="first"), (V, C), 2),
     "measures.peg_deviation": (ds.measures.peg_deviation, C, 2),
     "tick_bars": (
-        lambda t: ds.tick_bars(t, "9min", sign="tick", vpin_bucket=4.0, vpin_window=5).set_index("end"), TRADES, 9
+        lambda t: ds.tick_bars(t, "9min", sign="tick", vpin_bucket=4.0, vpin_window=5).set_index("end"),
+        TRADES,
+        9,
     ),
     "sign_trades": (lambda t: ds.sign_trades(t, method="tick"), TRADES, 2),
     "bulk_volume": (lambda c, v: ds.bulk_volume(pd.DataFrame({"close": c, "volume": v}), 10), (C["A0"], V["A0"]), 12),

@@ -84,8 +84,10 @@ def test_size_is_capped(tmp_path, monkeypatch):
     bomb = gzip.compress(b"Date,Close\n" + b"2024-01-01,1\n" * 10_000)
     frame = pd.DataFrame({"close": np.arange(2000.0)}, index=pd.date_range("2024-01-01", periods=2000, name="time"))
     frame.to_parquet(tmp_path / "x.parquet")
-    monkeypatch.setattr("drainstats.sources.tables.MAX_BYTES", 10_000)
-    for path in (write(tmp_path, bomb, "x.csv.GZ"), tmp_path / "x.parquet"):
+    plain = write(tmp_path, b"Date,Close\n" + b"2024-01-01,1\n" * 1000)
+    for module in ("opening", "cells"):
+        monkeypatch.setattr(f"drainstats.sources.{module}.MAX_BYTES", 10_000)
+    for path in (write(tmp_path, bomb, "x.csv.GZ"), plain, tmp_path / "x.parquet"):
         with pytest.raises(DataError, match="more than 10,000 bytes"):
             ds.read_bars(path)
 
@@ -95,7 +97,7 @@ def test_parquet_stamps(tmp_path):
     frame.to_parquet(tmp_path / "x.parquet")
     with pytest.raises(DataError, match="'NaT' is no time") as caught:
         ds.read_bars(tmp_path / "x.parquet")
-    assert caught.value.row == 3
+    assert caught.value.row == 2, "Parquet has no lines: its second row"
     frame[:1].to_parquet(tmp_path / "x.parquet")
     assert ds.read_bars(tmp_path / "x.parquet").attrs["rules"] == ["naive-as-utc"]
 
@@ -139,11 +141,11 @@ def test_parquet_needs_its_extra(tmp_path, monkeypatch):
         ("unix,close\n1583971200,1\n,2\n", "'' is not a number, as the stamps before it are", 3, "unix"),
         ("unix,close\n12,1\n", "no time since 1970", 2, "unix"),
         ("Date,Close,close\n2024-01-01,1,2\n", "'close' twice", 1, "close"),
-        ("Date,Open,Close\n2024-01-01,1,2\n2024-01-02,1\n", "has 2 cells, the header 3", 3, None),
-        ("Date,Close\n2024-01-01,1,2\n2024-01-02,1,2\n", "has 3 cells, the header 2", 2, None),
-        ("Date,Close\n2024-01-01,1\n\n2024-01-02,1\n", "has 0 cells, the header 2", 3, None),
-        ('Date,Close\n2024-01-01,"1\n', "not a table", None, None),
-        (b"Date,Close\n2024-01-01,\xe9\n", "not a table", None, None),
+        ("Date,Open,Close\n2024-01-01,1,2\n2024-01-02,1\n", "has 2 cells where 3 are expected", 3, None),
+        ("Date,Close\n2024-01-01,1,2\n2024-01-02,1,2\n", "has 3 cells where 2 are expected", 2, None),
+        ("Date,Close\n2024-01-01,1\n\n2024-01-02,1\n", "A line in the middle of the file is empty", 3, None),
+        ('Date,Close\n2024-01-01,"1\n', "not a table", 2, None),
+        (b"Date,Close\n2024-01-01,\xe9\n", "not a table in UTF-8 .byte 0xe9", 2, None),
     ],
 )
 def test_bad_files_are_sentences(tmp_path, text, message, row, column):
@@ -162,7 +164,7 @@ def test_missing_files_broken_gz_and_formats(tmp_path):
         ds.read_bars(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match="cannot be read"):
         ds.read_bars(write(tmp_path, gzip.compress(GOOD.encode())[:-12], "x.csv.gz"))
-    with pytest.raises(OptionError, match="'csv', 'parquet'"):
+    with pytest.raises(OptionError, match="format='xml' is not one of 'binance-klines', .*'generic'"):
         ds.read_bars(write(tmp_path, GOOD), format="xml")
 
 
