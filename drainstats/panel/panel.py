@@ -17,7 +17,7 @@ from drainstats.panel.cleaning import Ledger
 from drainstats.panel.currency import converted
 from drainstats.panel.holding import Held
 from drainstats.panel.joining import joined
-from drainstats.panel.quality import quality_table
+from drainstats.panel.quality.table import quality_table
 from drainstats.panel.resampling import resampled
 from drainstats.panel.status import marked
 from drainstats.panel.store import restored, saved

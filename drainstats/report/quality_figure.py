@@ -9,8 +9,8 @@ import pandas as pd
 
 from drainstats.errors import DataError, require_extra
 from drainstats.panel.panel import LiquidityPanel
-from drainstats.panel.quality import pieces, quality_table
-from drainstats.panel.quality_stack import Stack
+from drainstats.panel.quality.stack import Stack
+from drainstats.panel.quality.table import pieces, quality_table
 from drainstats.report.figures import BLUE, GREY, RED, STYLE
 from drainstats.typing import FloatArray
 

@@ -18,8 +18,8 @@ from drainstats.errors import DataError, require_extra
 from drainstats.files import write_whole
 from drainstats.panel.datasets import load_dataset
 from drainstats.panel.panel import LiquidityPanel
-from drainstats.panel.quality import quality
-from drainstats.panel.quality_rules import quality_rules
+from drainstats.panel.quality.rules import quality_rules
+from drainstats.panel.quality.table import quality
 from drainstats.report.figures import STYLE, _inline
 from drainstats.report.html import _versions
 from drainstats.report.quality_figure import draw_quality, new_axes

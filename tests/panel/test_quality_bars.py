@@ -8,8 +8,8 @@ import pytest
 
 import drainstats as ds
 from drainstats.panel.panel import LiquidityPanel
-from drainstats.panel.quality_rules import judge, rules
-from drainstats.panel.quality_stack import Stack
+from drainstats.panel.quality.rules import judge, rules
+from drainstats.panel.quality.stack import Stack
 
 PRICES = ["open", "high", "low", "close"]
 
@@ -465,7 +465,7 @@ def test_the_tick_is_found_through_noise(tick, decimals, noise):
         prices = prices.astype(np.float32).astype(float)
     if noise == "misprints":
         prices[:5] += tick / 3
-    from drainstats.panel.quality_grid import grid
+    from drainstats.panel.quality.grid import grid
 
     got = grid(prices, np.zeros(1000, dtype=np.int64), 1)
     assert got[0][0] == decimals

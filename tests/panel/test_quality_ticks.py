@@ -9,9 +9,9 @@ import pytest
 
 import drainstats as ds
 from drainstats.errors import DataError, OptionError
-from drainstats.panel.quality_rules import rules
-from drainstats.panel.quality_sizes import BENFORD, size_hints
-from drainstats.panel.quality_ticks import outlying
+from drainstats.panel.quality.rules import rules
+from drainstats.panel.quality.sizes import BENFORD, size_hints
+from drainstats.panel.quality.ticks import outlying
 from tests.panel.test_quality_bars import fired
 
 ROWS = 4000

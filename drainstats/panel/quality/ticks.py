@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.panel.quality_grid import grid
-from drainstats.panel.quality_sizes import size_hints
+from drainstats.panel.quality.grid import grid
+from drainstats.panel.quality.sizes import size_hints
 from drainstats.typing import BoolArray, FloatArray
 
 # Barndorff-Nielsen, Hansen, Lunde and Shephard (2009), rules Q4, Q3 and T4: a price further than 10 mean absolute

@@ -11,11 +11,11 @@ import pandas as pd
 from drainstats.errors import DataError, check_option
 from drainstats.frames import to_pandas
 from drainstats.panel.align import Clock
-from drainstats.panel.quality_prices import price_faults
-from drainstats.panel.quality_rules import TABLES, judge
-from drainstats.panel.quality_stack import Stack, ratio
-from drainstats.panel.quality_time import clock_rows, effective_clock, time_faults
-from drainstats.panel.quality_volume import twin_faults, volume_faults
+from drainstats.panel.quality.prices import price_faults
+from drainstats.panel.quality.rules import TABLES, judge
+from drainstats.panel.quality.stack import Stack, ratio
+from drainstats.panel.quality.time import clock_rows, effective_clock, time_faults
+from drainstats.panel.quality.volume import twin_faults, volume_faults
 from drainstats.panel.status import State
 from drainstats.typing import FloatArray
 
@@ -96,7 +96,7 @@ def quality(data: Any, quotes: Any = None, *, kind: str | None = None) -> pd.Dat
         from drainstats.panel.panel import LiquidityPanel
 
         return quality_table(LiquidityPanel.from_bars(tables))
-    from drainstats.panel.quality_ticks import tick_faults
+    from drainstats.panel.quality.ticks import tick_faults
 
     beside = _beside(quotes, tables)
     rows = {name: tick_faults(table, found, beside.get(name)) for name, table in tables.items()}

@@ -94,8 +94,8 @@ def quality_rules(table: str | None = None) -> pd.DataFrame:
 
 def rules() -> tuple[Rule, ...]:
     """All of them, in the order in which they are shown."""
-    from drainstats.panel.quality_barrules import BAR_RULES
-    from drainstats.panel.quality_tickrules import TICK_RULES
+    from drainstats.panel.quality.barrules import BAR_RULES
+    from drainstats.panel.quality.tickrules import TICK_RULES
 
     return (*BAR_RULES, *TICK_RULES)
 

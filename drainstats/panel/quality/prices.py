@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.panel.quality_grid import grid_faults
-from drainstats.panel.quality_stack import Stack, logs
+from drainstats.panel.quality.grid import grid_faults
+from drainstats.panel.quality.stack import Stack, logs
 from drainstats.typing import BoolArray, FloatArray
 
 # Prices multiplied by an adjustment factor differ in the last digits: 17 bars of one fund by less than this, and one by

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from drainstats.panel.quality_prices import FAR, LEAST_WICK, LONG_GAP, REDENOMINATED, REUSED, SPIKE
-from drainstats.panel.quality_rules import Rule
-from drainstats.panel.quality_volume import SILENT, UNIT_SLACK
+from drainstats.panel.quality.prices import FAR, LEAST_WICK, LONG_GAP, REDENOMINATED, REUSED, SPIKE
+from drainstats.panel.quality.rules import Rule
+from drainstats.panel.quality.volume import SILENT, UNIT_SLACK
 
 BARS = ("bars",)
 _REPAIRED = "repaired by a rule of the ledger; above a twentieth the file is suspect as a whole"

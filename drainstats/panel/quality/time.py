@@ -11,7 +11,7 @@ import pandas as pd
 from drainstats.errors import DataError
 from drainstats.panel import sessions as calendars
 from drainstats.panel.align import Clock
-from drainstats.panel.quality_stack import Stack, ratio
+from drainstats.panel.quality.stack import Stack, ratio
 from drainstats.panel.status import Codes, State
 from drainstats.typing import BoolArray, FloatArray, IntArray
 

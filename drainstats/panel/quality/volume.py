@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.panel.quality_prices import is_flat
-from drainstats.panel.quality_stack import Stack, ratio
+from drainstats.panel.quality.prices import is_flat
+from drainstats.panel.quality.stack import Stack, ratio
 from drainstats.typing import BoolArray, FloatArray
 
 # A month of sessions without a trade, and twice the longest silence before: the asset does not come back by itself.

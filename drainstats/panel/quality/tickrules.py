@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from drainstats.panel.quality_rules import Rule
-from drainstats.panel.quality_ticks import FAR, NEIGHBOURS, WIDE
+from drainstats.panel.quality.rules import Rule
+from drainstats.panel.quality.ticks import FAR, NEIGHBOURS, WIDE
 
 TICKS = ("trades", "quotes", "book")
 _BNHLS = "Barndorff-Nielsen, Hansen, Lunde and Shephard (2009)"

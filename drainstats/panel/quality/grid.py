@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.panel.quality_stack import Stack, ratio
+from drainstats.panel.quality.stack import Stack, ratio
 from drainstats.typing import FloatArray, IntArray
 
 # Multiples of the last decimal that are ticks somewhere: 0.02 and 0.05, eighths (0.125) to sixty-fourths, hundreds.
@@ -84,7 +84,7 @@ def grid_faults(stack: Stack, index: pd.DatetimeIndex) -> dict[str, Any]:
     The history of an asset is taken in periods of 250 bars, of which 32 are looked at; bars without a range are not, as
     a price that stands still says nothing of its grid.
     """
-    from drainstats.panel.quality_prices import is_flat
+    from drainstats.panel.quality.prices import is_flat
 
     moved = stack.keep(~is_flat(stack)) if "high" in stack.values else stack
     size = moved.size
