@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drainstats.kernels import ticks as kernels
-from drainstats.sources.signing import Signer
-from drainstats.sources.tickbars import BarBuilder, BarRule
-from drainstats.sources.tickfiles import Reading
-from drainstats.sources.ticktable import table_of
+from drainstats.sources.ticks.signing import Signer
+from drainstats.sources.ticks.rule import BarBuilder, BarRule
+from drainstats.sources.ticks.files import Reading
+from drainstats.sources.ticks.table import table_of
 from tests.kernels.tick_twin import market, tidy, twin
 
 RULES = {"time": "7min", "tick": 9, "volume": 11.0, "dollar": 900.0, "imbalance": 4.0}
@@ -78,11 +78,11 @@ def test_any_split_gives_the_same_bits(seed, by, cuts):
 
 
 def test_a_full_output_is_taken_and_the_pass_goes_on(monkeypatch):
-    from drainstats.sources import tickbars
+    from drainstats.sources.ticks import rule
 
     trades = market(3)
     whole = ours(trades, "tick", 1, bucket=0.5, window=3)
-    monkeypatch.setattr(tickbars, "_ROOM", 3)
+    monkeypatch.setattr(rule, "_ROOM", 3)
     pd.testing.assert_frame_equal(whole, ours(trades, "tick", 1, bucket=0.5, window=3), check_exact=True)
 
 

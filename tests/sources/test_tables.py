@@ -164,7 +164,7 @@ def test_missing_files_broken_gz_and_formats(tmp_path):
         ds.read_bars(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match="cannot be read"):
         ds.read_bars(write(tmp_path, gzip.compress(GOOD.encode())[:-12], "x.csv.gz"))
-    with pytest.raises(OptionError, match="format='xml' is not one of 'binance-klines', .*'generic'"):
+    with pytest.raises(OptionError, match=r"format='xml' is not one of 'binance-klines', .*'generic'"):
         ds.read_bars(write(tmp_path, GOOD), format="xml")
 
 

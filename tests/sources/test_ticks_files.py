@@ -18,7 +18,8 @@ import pytest
 
 import drainstats as ds
 from drainstats.errors import DataError, OptionError
-from drainstats.sources import tickparquet, tickstreams
+from drainstats.sources.ticks import parquet as parquet_batches
+from drainstats.sources.ticks import streams
 from tests.kernels.tick_twin import DAY, market, tidy
 
 
@@ -98,7 +99,7 @@ def test_text_layouts_in_blocks_of_any_size(tmp_path, monkeypatch, layout, block
     trades = sided(one())
     path = tmp_path / "BTCUSDT.csv"
     path.write_text(write(trades, header))
-    monkeypatch.setattr(tickstreams, "BLOCK", block)
+    monkeypatch.setattr(streams, "BLOCK", block)
     mine = ds.tick_bars(path, "1h", vpin_bucket=4.0, vpin_window=5)
     expected = ds.tick_bars(tidy(trades), "1h", vpin_bucket=4.0, vpin_window=5)
     same(mine, expected)
@@ -129,7 +130,7 @@ def test_compressed_texts(tmp_path, monkeypatch, ending):
     trades = sided(one())
     path = tmp_path / f"trades.csv{ending}"
     PACKED[ending](path, tardis(trades))
-    monkeypatch.setattr(tickstreams, "BLOCK", 5000)
+    monkeypatch.setattr(streams, "BLOCK", 5000)
     same(ds.tick_bars(path, "1h"), ds.tick_bars(tidy(trades), "1h"))
 
 
@@ -171,7 +172,7 @@ def parquet(path, trades, **columns):
 def test_parquet_columns_of_any_kind(tmp_path, monkeypatch, columns):
     trades = sided(market(1, n=500))
     parquet(tmp_path / "t.parquet", trades, **{name: make(trades) for name, make in columns.items()})
-    monkeypatch.setattr(tickparquet, "ROWS", 100)
+    monkeypatch.setattr(parquet_batches, "ROWS", 100)
     same(ds.tick_bars(tmp_path / "t.parquet", "1h"), ds.tick_bars(tidy(trades), "1h"))
 
 
@@ -332,7 +333,7 @@ def test_a_bad_cell_is_named_by_its_line(tmp_path, monkeypatch, cell, text, colu
     path = tmp_path / "trades.csv"
     path.write_text(binance_trades(sided(one()), header))
     spoiled(path, 400, cell, text)
-    monkeypatch.setattr(tickstreams, "BLOCK", block)
+    monkeypatch.setattr(streams, "BLOCK", block)
     with pytest.raises(DataError, match=words) as caught:
         ds.tick_bars(path)
     assert (caught.value.row, caught.value.column if header else column) == (400, column)
@@ -355,7 +356,7 @@ def test_a_bad_row_of_parquet_is_named(tmp_path, monkeypatch, spoil):
     else:
         columns["amount"] = pa.array([None if k == row else a for k, a in enumerate(trades["amount"])])
     parquet(tmp_path / "t.parquet", trades, **columns)
-    monkeypatch.setattr(tickparquet, "ROWS", 100)
+    monkeypatch.setattr(parquet_batches, "ROWS", 100)
     with pytest.raises(DataError) as caught:
         ds.tick_bars(tmp_path / "t.parquet")
     assert caught.value.row == row + 1
@@ -368,13 +369,13 @@ def test_stamps_that_change_their_unit(tmp_path, monkeypatch):
     micro = [",".join((*c[:4], c[4] + "000", c[5])) for c in (line.split(",") for line in text[251:])]
     path = tmp_path / "BTCUSDT.csv"
     path.write_text("\n".join([*text[:251], *micro]))
-    monkeypatch.setattr(tickstreams, "BLOCK", 700)
+    monkeypatch.setattr(streams, "BLOCK", 700)
     same(ds.tick_bars(path, "1h"), ds.tick_bars(tidy(trades), "1h"))
     other = generic(10**6)(trades).splitlines()
     micro = [",".join((c[0] + "000", *c[1:])) for c in (line.split(",") for line in other[251:])]
     path.write_text("\n".join([*other[:251], *micro]))
     for block in (700, 2**20):
-        monkeypatch.setattr(tickstreams, "BLOCK", block)
+        monkeypatch.setattr(streams, "BLOCK", block)
         with pytest.raises(DataError, match="one unit"):
             ds.tick_bars(path, "1h")
 
@@ -386,7 +387,7 @@ def test_late_rows_within_the_tolerance_are_sorted_in(tmp_path, monkeypatch):
     parquet(tmp_path / "t.parquet", shuffled)
     expected = ds.tick_bars(tidy(shuffled.sort_values("time", kind="stable")), "1h")
     for rows in (7, 10_000):
-        monkeypatch.setattr(tickparquet, "ROWS", rows)
+        monkeypatch.setattr(parquet_batches, "ROWS", rows)
         same(ds.tick_bars(tmp_path / "t.parquet", "1h", tolerance="10min"), expected)
         with pytest.raises(DataError, match="late by more than the tolerance"):
             ds.tick_bars(tmp_path / "t.parquet", "1h", tolerance="1min")
@@ -425,7 +426,7 @@ def test_empty_missing_and_foreign_files(tmp_path):
 def test_vendors_own_files(data_root, monkeypatch, name):
     path = next((data_root / "data").rglob(name))
     trades = ds.read_trades(path)
-    monkeypatch.setattr(tickstreams, "BLOCK", 20_000)
+    monkeypatch.setattr(streams, "BLOCK", 20_000)
     options = {"tolerance": "1h", "sign": "given" if "side" in trades else "tick"}
     bars = ds.tick_bars(path, "1s", **options)
     assert bars["trades"].sum() == len(trades)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import drainstats as ds
 from drainstats.errors import DataError, OptionError
-from drainstats.sources import tickfiles
+from drainstats.sources.ticks import files
 from tests.kernels.tick_twin import market, tidy, twin
 
 SECOND = 10**9
@@ -94,7 +94,7 @@ def test_batches_do_not_matter(seed, rows, quote_rows, by):
     def bars(rows, quote_rows):
         # The readings' own batches, cut smaller: trades and quotes by different sizes.
         cut = {"trades": rows, "quotes": quote_rows}
-        plain = tickfiles.Reading.batches
+        plain = files.Reading.batches
 
         def small(self, source, small=False):
             for batch in plain(self, source, small):
@@ -102,7 +102,7 @@ def test_batches_do_not_matter(seed, rows, quote_rows, by):
                     yield batch.take(slice(k, k + cut[self.table]))
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tickfiles.Reading, "batches", small)
+            patch.setattr(files.Reading, "batches", small)
             return ds.tick_bars(tidy(trades), size, by, quotes=tidy(quotes), sign="lee_ready", lag="1s")
 
     pd.testing.assert_frame_equal(bars(10**6, 10**6), bars(rows, quote_rows), check_exact=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from drainstats.sources.tickbars import BarRule, Harvest
+from drainstats.sources.ticks.rule import BarRule, Harvest
 from drainstats.typing import FloatArray, IntArray
 
 QUOTED = ("ofi", "quoted_spread", "effective_spread", "realised_spread", "price_impact")

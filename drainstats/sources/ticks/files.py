@@ -13,10 +13,11 @@ import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option
 from drainstats.frames import to_pandas
-from drainstats.sources import generic, tickparquet, tickstreams
+from drainstats.sources import generic
 from drainstats.sources.layout import Format, Source
 from drainstats.sources.schema import canonical
 from drainstats.sources.tables import FORMATS
+from drainstats.sources.ticks import parquet, streams
 from drainstats.typing import FloatArray, IntArray
 
 FIELDS = {"trades": ("price", "amount"), "quotes": ("bid", "bid_size", "ask", "ask_size")}
@@ -101,9 +102,9 @@ class Reading:
             with path.open("rb") as file:
                 start = file.read(4)
             if start == b"PAR1":
-                raw = _from_parquet(path, self, 256 if small else tickparquet.ROWS)
+                raw = _from_parquet(path, self, 256 if small else parquet.ROWS)
             else:
-                raw = _from_text(path, self, 2**16 if small else tickstreams.BLOCK)
+                raw = _from_text(path, self, 2**16 if small else streams.BLOCK)
         wanted = (self._wanted(batch) for batch in raw)
         yield from (batch for batch in wanted if batch is not None)
 
@@ -206,7 +207,7 @@ def _format(source: Source, reading: Reading) -> Format:
 def _from_text(path: Path, reading: Reading, size: int) -> Iterator[Batch]:
     form: Format | None = None
     first = ""
-    for block in tickstreams.blocks(path, size):
+    for block in streams.blocks(path, size):
         if form is None and block.source.content.data.startswith(b"DBN"):
             yield from _whole(path, reading, _format(Source(path), reading))
             return
@@ -227,7 +228,7 @@ def _from_text(path: Path, reading: Reading, size: int) -> Iterator[Batch]:
         yield _of_part(frame, reading, path, block)
 
 
-def _read_part(read: Callable[[Source], pd.DataFrame], block: tickstreams.Block) -> pd.DataFrame:
+def _read_part(read: Callable[[Source], pd.DataFrame], block: streams.Block) -> pd.DataFrame:
     try:
         return read(block.source)
     except DataError as error:
@@ -237,7 +238,7 @@ def _read_part(read: Callable[[Source], pd.DataFrame], block: tickstreams.Block)
         raise DataError(text, file=error.file, row=error.row + block.before, column=error.column) from None
 
 
-def _of_part(frame: pd.DataFrame, reading: Reading, path: Path, block: tickstreams.Block) -> Batch:
+def _of_part(frame: pd.DataFrame, reading: Reading, path: Path, block: streams.Block) -> Batch:
     # Where a format leaves rows out, the line of a row is not known; the block's first stands for it.
     exact = len(frame) == block.lines
     path, inside = block.source.path, block.source.name
@@ -253,7 +254,7 @@ def _whole(path: Path, reading: Reading, form: Format) -> Iterator[Batch]:
 
 
 def _from_parquet(path: Path, reading: Reading, rows: int) -> Iterator[Batch]:
-    source = tickparquet.BatchSource(path, tickparquet.empty(path), 0)
+    source = parquet.BatchSource(path, parquet.empty(path), 0)
     names = source.cells().names
     columns = reading.columns or {}
     theirs = canonical(reading.table, names, {**({"symbol": "asset"} if "asset" in names else {}), **columns})
@@ -263,12 +264,12 @@ def _from_parquet(path: Path, reading: Reading, rows: int) -> Iterator[Batch]:
     fast = reading.format in (None, "generic") and not (missing or needed or vendor)
     form: Format | None = None
     first = 0
-    for batch in tickparquet.record_batches(path, list(dict.fromkeys(theirs.values())) if fast else None, rows):
-        found = tickparquet.plain(batch, theirs, FIELDS[reading.table]) if fast else None
+    for batch in parquet.record_batches(path, list(dict.fromkeys(theirs.values())) if fast else None, rows):
+        found = parquet.plain(batch, theirs, FIELDS[reading.table]) if fast else None
         if found is not None:
             yield _of_arrays(found, reading, path, first, theirs)
         else:
-            source = tickparquet.BatchSource(path, batch, first)
+            source = parquet.BatchSource(path, batch, first)
             form = form or _format(source, reading)
             frame = form.read(source)
             found_batch = _of_frame(frame, reading, frame.attrs, lambda: reading.name(path, path.name))

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 
 from drainstats.errors import OptionError, check_option, check_whole
-from drainstats.sources import tickjobs
-from drainstats.sources.bulk import with_bulk_volume
-from drainstats.sources.signing import METHODS, QUOTE_METHODS
-from drainstats.sources.tickbars import BarRule, By
-from drainstats.sources.tickfiles import Reading
-from drainstats.sources.tickorder import nonnegative
-from drainstats.sources.ticktable import table_of
+from drainstats.sources.ticks import jobs as work
+from drainstats.sources.ticks.bulk import with_bulk_volume
+from drainstats.sources.ticks.files import Reading
+from drainstats.sources.ticks.order import nonnegative
+from drainstats.sources.ticks.rule import BarRule, By
+from drainstats.sources.ticks.signing import METHODS, QUOTE_METHODS
+from drainstats.sources.ticks.table import table_of
 
 _DAY = 86_400_000_000_000
 
@@ -169,13 +169,13 @@ def tick_bars(
     for name in ("lag", "horizon"):
         if spans[name] >= _DAY:
             raise OptionError(f"{name} must be shorter than a day: quotes of another day do not count.")
-    job = tickjobs.Job(
+    job = work.Job(
         rule, sign, **spans, trades=(), quotes=(),
         reading=Reading("trades", format, columns, asset),
         quote_reading=Reading("quotes", quote_format, quote_columns, asset),
     )  # fmt: skip
-    jobs = tickjobs.plan(job, trades, quotes, alone=n_jobs != 1)
-    harvest = tickjobs.run(jobs, n_jobs, progress)
+    jobs = work.plan(job, trades, quotes, alone=n_jobs != 1)
+    harvest = work.run(jobs, n_jobs, progress)
     table = table_of(harvest, rule, quotes is not None)
     if sign == "bvc":
         table = with_bulk_volume(table, bulk_window, rule)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_number, check_option, check_whole
-from drainstats.sources.tickfiles import Batch
-from drainstats.sources.tickorder import refuse_backwards
+from drainstats.sources.ticks.files import Batch
+from drainstats.sources.ticks.order import refuse_backwards
 from drainstats.typing import FloatArray, IntArray
 
 By = Literal["time", "tick", "volume", "dollar", "imbalance"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from drainstats.sources.tickfiles import FIELDS, Batch
-from drainstats.sources.tickorder import concat, refuse_backwards
+from drainstats.sources.ticks.files import FIELDS, Batch
+from drainstats.sources.ticks.order import concat, refuse_backwards
 from drainstats.typing import BoolArray, FloatArray, IntArray
 
 DAY = 86_400_000_000_000

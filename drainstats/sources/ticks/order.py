@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import DataError, OptionError
-from drainstats.sources.tickfiles import Batch
+from drainstats.sources.ticks.files import Batch
 from drainstats.typing import IntArray
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option
 from drainstats.frames import to_pandas
-from drainstats.sources.tickfiles import Batch, Reading
-from drainstats.sources.tickorder import check_order, concat, nonnegative
-from drainstats.sources.tickquotes import ASK, BID, prevailing
+from drainstats.sources.ticks.files import Batch, Reading
+from drainstats.sources.ticks.order import check_order, concat, nonnegative
+from drainstats.sources.ticks.quotes import ASK, BID, prevailing
 from drainstats.typing import FloatArray
 
 Method = Literal["given", "tick", "lee_ready", "emo", "clnv"]

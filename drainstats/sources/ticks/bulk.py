@@ -9,7 +9,7 @@ import pandas as pd
 
 from drainstats.errors import DataError, check_option, check_whole
 from drainstats.frames import to_pandas
-from drainstats.sources.tickbars import BarRule
+from drainstats.sources.ticks.rule import BarRule
 from drainstats.typing import FloatArray
 
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from drainstats.errors import DataError, OptionError
 from drainstats.parallel import pmap
-from drainstats.sources.signing import Signer
-from drainstats.sources.tickbars import BarBuilder, BarRule, Harvest, join
-from drainstats.sources.tickfiles import Batch, Reading
-from drainstats.sources.tickorder import in_order
-from drainstats.sources.tickquotes import paired
+from drainstats.sources.ticks.files import Batch, Reading
+from drainstats.sources.ticks.order import in_order
+from drainstats.sources.ticks.quotes import paired
+from drainstats.sources.ticks.rule import BarBuilder, BarRule, Harvest, join
+from drainstats.sources.ticks.signing import Signer
 
 
 @dataclass(frozen=True, slots=True)
