@@ -80,7 +80,8 @@ def _rows(rule: Clock, sources: tuple[Source, ...]) -> Rows:
     if not len(moments):
         raise DataError("Neither panel has a bar: there is nothing to join.")
     first, last = pd.Timestamp(moments.min(), tz="UTC"), pd.Timestamp(moments.max(), tz="UTC")
-    return Rows.of(rule, rule.between(first - pd.Timedelta(delay), last), delay)
+    late = pd.Timedelta(delay)
+    return Rows.of(rule, rule.between(first - late, last - late), delay)
 
 
 def _own_sessions(rule: Clock, own: list[LiquidityPanel]) -> pd.DatetimeIndex:

@@ -119,8 +119,8 @@ class Canvas:
         self.status[line, out] = np.minimum.reduceat(source.status[asset][cells], starts)
         if not single:
             bars = cells[source.available[asset][cells] != NAT]
-            again = np.r_[False, at[bars][1:] == at[bars][:-1]]
-            ledger.note(self.assets[line], "several-bars-in-row", source.panel.index[bars[again]])
+            again = np.setdiff1d(bars, bars[runs(at[bars])])
+            ledger.note(self.assets[line], "several-bars-in-row", source.panel.index[again])
 
     def complete_at(self, line: int, moments: IntArray) -> None:
         """Rows made of finer ones are known when they end, not when their last bar was."""

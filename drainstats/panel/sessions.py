@@ -22,7 +22,7 @@ from drainstats.errors import DataError, OptionError, require_extra
 from drainstats.typing import BoolArray, IntArray
 
 REGULAR = {"XNYS": ("America/New_York", pd.Timedelta(hours=16))}
-# The earliest close of a NYSE half day since 1952 is noon: a bar known before it, or after 16:00, has one possible row.
+# No close of the NYSE lies before noon local time: a bar known before it, or after 16:00, has one possible row.
 EARLIEST_CLOSE = {"XNYS": pd.Timedelta(hours=12)}
 NEVER = np.iinfo(np.int64).min
 
