@@ -48,6 +48,10 @@ CAUSAL: dict[str, str] = {
     "sign_trades": "the row, earlier ones of its day and earlier quotes",
     "bulk_volume": "trailing window",
     "LiquidityPanel.measure": "as the measure",
+    "LiquidityPanel.join": "each bar in the first row that ends no earlier than the bar was known",
+    "LiquidityPanel.resample": "each row at its end",
+    "LiquidityPanel.carry": "the last close before the row",
+    "LiquidityPanel.convert": "the last rate known when the row was",
     "innovations": "with method log_difference: the row and the one before",
     "detect_episodes": "onset, detected_at and source of alarms raised; every field from known_at on",
     "event_study": 'rows after the event window do not enter; with placebos="all" they do',
@@ -75,6 +79,8 @@ NOT_CAUSAL: dict[str, str] = {
     "read_flows": "a file as it is",
     "fetch_dataset": "files as they are, or a panel of them",
     "LiquidityPanel.quality": "describes the whole history",
+    "LiquidityPanel.adjust": 'with method "back" prices depend on later actions; with "forward" on earlier ones only',
+    "LiquidityPanel.mark": "first and last days and inferred outages use the whole history; values do not change",
     "quality": "describes the whole history",
 }
 

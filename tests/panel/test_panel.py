@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from drainstats.causal import CAUSAL, NOT_CAUSAL
 from drainstats.errors import DataError, MissingExtraError, OptionError
 from drainstats.panel.align import Clock
 from drainstats.panel.panel import LiquidityPanel
@@ -48,11 +49,32 @@ def test_from_long_equals_from_bars_and_takes_polars():
         assert list(again.asset_table["venue"]) == ["x", "x"]
 
 
-def test_to_xarray_keeps_the_numbers():
-    panel = LiquidityPanel.from_bars({"A": bars(), "B": bars()})
+def test_to_xarray_keeps_numbers_states_and_what_is_known_of_the_assets():
+    table = bars()
+    table.iloc[1, table.columns.get_loc("volume")] = 0.0
+    about = pd.DataFrame({"venue": ["x", "y"]}, index=["A", "B"])
+    panel = LiquidityPanel.from_bars({"A": bars(DAYS[2:]), "B": table}, assets=about, provenance={"from": "test"})
     data = panel.to_xarray()
     assert data["close"].sel(asset="B").values.tolist() == panel["close"]["B"].tolist()
     assert data["volume"].attrs["units"] == "base units"
+    assert data["status"].sel(asset="B").values.tolist() == [1, 2, 1, 1, 1, 1]
+    assert data["status"].attrs["flag_meanings"].split()[:3] == ["traded", "no_trade", "stale"]
+    assert data["status"].attrs["flag_values"].tolist() == list(range(1, 11))
+    known = data["available_at"]
+    assert np.isnat(known.sel(asset="A").values).tolist() == [True, True, False, False, False, False]
+    assert known.sel(asset="B").values[0] == np.datetime64("2020-03-07")
+    assert data["venue"].values.tolist() == ["x", "y"]
+    assert data["end"].values[0] == np.datetime64("2020-03-07")
+    assert data.attrs["clock"] == "utc_day"
+    assert '"from": "test"' in data.attrs["provenance"]
+    assert data.sel(asset=data["venue"] == "y")["close"].shape == (6, 1)
+
+
+def test_to_xarray_takes_the_dates_of_a_symbol_table():
+    symbols = pd.DataFrame({"raw": ["A"], "asset": ["Z"], "valid_from": ["2020-03-07"], "multiplier": [10]})
+    data = LiquidityPanel.from_bars({"A": bars()}, symbols=symbols).to_xarray()
+    assert data["valid_from"].values[0] == np.datetime64("2020-03-07")
+    assert data["multiplier"].values[0] == 10.0
 
 
 def test_a_missing_extra_is_named(monkeypatch):
@@ -243,3 +265,13 @@ def test_quality_counts_faults():
     assert row["verdict"] == "usable"
     assert quality.loc["B", "verdict"] == "poor"
     assert "coverage" in quality.loc["B", "why"]
+
+
+def test_every_method_that_changes_rows_or_values_is_listed_as_causal_or_not():
+    listed = {name.removeprefix("LiquidityPanel.") for name in (*CAUSAL, *NOT_CAUSAL)}
+    views = {
+        "from_bars", "from_long", "load", "save", "window", "select", "cut", "known_at", "disturbed", "states", "where",
+        "to_long", "to_xarray",
+    }  # fmt: skip
+    methods = {n for n in dir(LiquidityPanel) if not n.startswith("_") and callable(getattr(LiquidityPanel, n))}
+    assert methods - listed - views == set()

@@ -72,6 +72,19 @@ TRADES = pd.DataFrame(
     {"price": 100 + np.cumsum(RNG.normal(0, 0.1, 300)), "amount": RNG.exponential(1.0, 300)},
     pd.date_range("2024-01-02 20:00", periods=300, freq="97s", tz="UTC"),
 )
+
+
+def by_moment(panel):
+    """A panel's numbers by the moment at which each row was known."""
+    table = pd.concat(panel.fields, axis=1).set_axis(panel.available_at)
+    return table[table.index.notna()]
+
+
+WEEKDAYS = FRAME.index[FRAME.index.day_of_week < 5]
+SESSIONS = ds.LiquidityPanel.from_bars({"S": PANEL.to_long().query("asset == 'A0'").set_index("time")
+                                        .drop(columns="asset").loc[WEEKDAYS]}, "session:XNYS")  # fmt: skip
+QUOTES = pd.DataFrame({"base": ["X", "USDT", "Y", "Z"], "quote": ["USDT", "USD", "USDT", "USD"]}, FRAME.columns)
+QUOTED = ds.LiquidityPanel.from_long(PANEL.to_long().join(QUOTES, on="asset"))
 LEVEL = ds.signals.CoLiquidityLevel(min_rows=60, max_rows=80, refit_every=40)
 CASES = {
     "measures.edge": (lambda *t: ds.measures.edge(*t, window=10), (O, H, L, C), 10),
@@ -101,6 +114,10 @@ CASES = {
     "sign_trades": (lambda t: ds.sign_trades(t, method="tick"), TRADES, 2),
     "bulk_volume": (lambda c, v: ds.bulk_volume(pd.DataFrame({"close": c, "volume": v}), 10), (C["A0"], V["A0"]), 12),
     "LiquidityPanel.measure": (lambda p: p.measure("edge", window=10), PANEL, 10),
+    "LiquidityPanel.join": (lambda p: by_moment(p.join(SESSIONS, clock="session:XNYS")), PANEL, 10),
+    "LiquidityPanel.resample": (lambda p: by_moment(p.resample("utc_7day")), PANEL, 10),
+    "LiquidityPanel.carry": (lambda p: by_moment(p.join(SESSIONS).carry("48h")), PANEL, 10),
+    "LiquidityPanel.convert": (lambda p: by_moment(p.convert("USD", {"USDT": "A1"})), QUOTED, 10),
     "innovations": (ds.innovations, FRAME, 3),
     "detect_episodes": (as_known, PANEL, 60),
     "event_study": (studied, FRAME, 202),
