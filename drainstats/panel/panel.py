@@ -89,8 +89,8 @@ class LiquidityPanel(Held):
         rows : {"seen", "all"}, default "seen"
             The rows that some asset has, or every row of the clock between the first and the last of them.
         outside : {"accumulate", "drop"}, default "accumulate"
-            Bars shorter than a day that lie outside the sessions of a session clock: merged into the next row, or left
-            out. Both stand in the ledger.
+            Bars shorter than a day that lie outside the sessions of a session clock: merged into the next row, whose
+            open is then theirs, or left out. Both stand in the ledger.
         units, provenance : mapping, optional
         ledger : Ledger, optional
             Repairs already made by a loader.

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drainstats.errors import DataError, require_extra
+from drainstats.files import replacing
 from drainstats.panel.align import Clock
 from drainstats.panel.records import dumped, frame_record, framed, loaded
 from drainstats.panel.tables import NAT, index_of, nanoseconds_of, stamps_of, table_of, values_of
@@ -53,7 +52,9 @@ def saved(panel: LiquidityPanel, path: str | os.PathLike[str]) -> Path:
     times = panel.index.as_unit("ns").asi8
     text = dumped(about)
     seal = _digest(text, times, [*fields.values(), available, status])
-    return _whole(Path(path), lambda name: _write(name, text, seal, times, panel.assets, fields, available, status))
+    with replacing(Path(path)) as temporary:
+        _write(str(temporary), text, seal, times, panel.assets, fields, available, status)
+    return Path(path)
 
 
 def restored(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -167,20 +168,3 @@ def _write(
                 arrow.array(status[part].ravel()),
             ]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
-
-
-def _whole(path: Path, write: Callable[[str], None]) -> Path:
-    """Write to a temporary name in the same folder, flush to disk, rename: until then the old file stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write(name)
-        with Path(name).open("rb") as file:
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path

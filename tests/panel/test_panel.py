@@ -267,6 +267,28 @@ def test_quality_counts_faults():
     assert "coverage" in quality.loc["B", "why"]
 
 
+def test_nothing_that_makes_a_new_panel_changes_the_old_one(tmp_path):
+    about = pd.DataFrame({"base": ["X", "E"], "quote": ["E", "USD"]}, index=["A", "B"])
+    panel = LiquidityPanel.from_bars({"A": bars(DAYS.delete(2)), "B": bars()}, assets=about)
+    other = LiquidityPanel.from_bars({"C": bars(DAYS[[0, 3, 4, 5]])}, clock="session:XNYS")
+    tables = {**panel.fields, "available": panel.available, "status": panel.status, "assets": panel.asset_table}
+    before = {name: table.copy(deep=True) for name, table in tables.items()}
+    split = pd.DataFrame({"asset": ["A"], "ex_date": ["2020-03-09"], "kind": ["split"], "value": [2.0]})
+    for change in (
+        lambda p: p.join(other, clock="union"),
+        lambda p: p.join(other, clock="session:XNYS"),
+        lambda p: p.resample("utc_2day", incomplete="drop"),
+        lambda p: p.carry("3D"),
+        lambda p: p.mark(listed=pd.DataFrame({"asset": ["A"], "valid_from": [DAYS[3]], "valid_to": [None]})),
+        lambda p: p.adjust(split),
+        lambda p: p.convert("USD", {"E": "B"}),
+        lambda p: p.save(tmp_path / "p.parquet"),
+    ):
+        change(panel)
+        for name, table in tables.items():
+            pd.testing.assert_frame_equal(table, before[name])
+
+
 def test_every_method_that_changes_rows_or_values_is_listed_as_causal_or_not():
     listed = {name.removeprefix("LiquidityPanel.") for name in (*CAUSAL, *NOT_CAUSAL)}
     views = {

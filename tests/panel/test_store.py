@@ -149,7 +149,7 @@ def test_what_cannot_be_saved_is_a_sentence_and_leaves_the_old_file(tmp_path, mo
     named = LiquidityPanel.from_bars({"C": bars(COINS.index).assign(status=1.0)})
     with pytest.raises(DataError, match="A field is called 'status'"):
         named.save(path)
-    monkeypatch.setattr(store.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         SHARES.save(path)
     assert path.read_bytes() == whole
