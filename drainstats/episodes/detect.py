@@ -2,7 +2,10 @@
 
 An alarm is raised in the first bar in which at least ``min_breadth`` of the observed assets stand ``line`` robust
 standard deviations above their own trailing baseline, and in which that breadth is rare in its own trailing
-distribution (p ≤ ``alpha``). The episode ends when the median asset has been back below ``calm`` for ``quiet`` bars.
+distribution (p ≤ ``alpha``): among the rows of the trailing window, of which an earlier episode counts by its
+strongest row only, at most that share had as large a breadth, equal ones being ordered by the median stress. Ordinary
+commonality is part of that distribution, so it is no drain, and a drain does not hide the next one. The episode ends
+when the median asset has been back below ``calm`` for ``quiet`` bars.
 The rules run forward in time, so what is recorded up to a date does not depend on what came after it; the onset, the
 trough and the half-life are retrospective, and ``known_at`` says when they were final.
 """
@@ -17,11 +20,11 @@ import pandas as pd
 
 from drainstats.episodes.episode import Episode
 from drainstats.episodes.recovery import fit_decay
-from drainstats.episodes.stress import Stress, measure_stress, row_median
-from drainstats.errors import DataError, OptionError
-from drainstats.frames import as_wide
+from drainstats.episodes.stress import Stress, measure_stress, row_median, window_starts
+from drainstats.errors import DataError, OptionError, check_number, check_whole
+from drainstats.frames import as_wide, in_utc, known_stamps
 from drainstats.panel.panel import LiquidityPanel
-from drainstats.typing import BoolArray, FloatArray
+from drainstats.typing import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ def detect_episodes(
     min_breadth : float, default 0.5
         Share of observed assets above the line.
     alpha : float, default 0.01
-        Largest rank of the breadth in its own trailing distribution.
+        Largest rank of the breadth in its own trailing distribution, in which an earlier episode counts once: of equal
+        drains a year of days can hold three.
     calm : float, default 1
         The market is calm while the median asset stands below this.
     quiet : int, default 3
@@ -101,7 +105,8 @@ def detect_episodes(
     notional : float, default 1e6
         Position, in quote currency, whose exit cost is given (square-root law; panels with volume only).
     available_at : Series, optional
-        For a table: when each row was known. By default a bar is known when the next one starts.
+        For a table: when each row was known, with the labels of the table or in the order of its rows. By default a
+        bar is known when the next one starts.
 
     Returns
     -------
@@ -111,7 +116,10 @@ def detect_episodes(
     Raises
     ------
     DataError
-        Fewer than ``min_assets`` assets, no row with a baseline, infinite values, labels that are no times.
+        Fewer than ``min_assets`` assets, no row with a baseline, infinite values, labels that are no times, a row that
+        would be known before it starts.
+    OptionError
+        A threshold or a length that makes no sense; a measure that falls when liquidity falls.
 
     Notes
     -----
@@ -127,7 +135,7 @@ def detect_episodes(
     ['2020-03-12']
     """
     rules = Rules(
-        pd.Timedelta(baseline),
+        _duration(baseline),
         min_baseline,
         line,
         min_breadth,
@@ -158,18 +166,29 @@ def detect_episodes(
             f"No bar has a baseline: of {len(market.illiquidity)} rows, {min_baseline} of the same time of day "
             "are needed before the first; pass more history or a smaller min_baseline."
         )
-    return [_record(market, stress, rules, *span) for span in _spans(stress, rules)]
+    starts = window_starts(market.illiquidity.index, rules.baseline)
+    return [_record(market, stress, rules, span) for span in _spans(stress, starts, rules)]
+
+
+def _duration(value: Any) -> pd.Timedelta:
+    try:
+        length = pd.Timedelta(value)
+    except (TypeError, ValueError):
+        length = pd.NaT
+    # A bare number would be nanoseconds, which nobody means.
+    if isinstance(value, (int, float)) or pd.isna(length) or not length > pd.Timedelta(0):
+        raise OptionError(f"baseline={value!r} must be a length of time above zero, such as '365D'.")
+    return length
 
 
 def _check(rules: Rules) -> None:
-    for name in ("min_baseline", "quiet", "flash_bars", "min_assets"):
-        if getattr(rules, name) < 1:
-            raise OptionError(f"{name}={getattr(rules, name)} must be at least 1.")
+    for name, least in (("min_baseline", 1), ("quiet", 1), ("flash_bars", 1), ("min_assets", 1), ("lead", 0)):
+        check_whole(name, getattr(rules, name), least)
+    for name, low in (("line", 0.0), ("calm", -float("inf")), ("notional", 0.0)):
+        check_number(name, getattr(rules, name), low)
     for name in ("min_breadth", "alpha"):
-        if not 0 < getattr(rules, name) <= 1:
-            raise OptionError(f"{name}={getattr(rules, name)} is a share: it lies above 0 and at most at 1.")
-    if rules.lead < 0 or not rules.notional > 0 or not rules.baseline > pd.Timedelta(0):
-        raise OptionError("lead is at least 0, notional and baseline are positive.")
+        if getattr(rules, name) != 1:
+            check_number(name, getattr(rules, name), 0.0, 1.0)
 
 
 def _from_panel(panel: LiquidityPanel, measure: str, notional: float) -> _Market:
@@ -205,40 +224,70 @@ def _from_table(data: Any, available_at: pd.Series | None) -> _Market:
     index = wide.index
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError("The rows of the illiquidity table need time stamps; give it a DatetimeIndex in UTC.")
-    index = index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
+    index = in_utc(index)
     if available_at is None:
         step = index.to_series().diff().median()
         known = pd.DatetimeIndex(index + step)
     else:
-        if len(available_at) != len(index):
-            raise DataError(f"available_at has {len(available_at)} rows, the table {len(index)}: give one stamp a row.")
-        known = pd.DatetimeIndex(available_at)
+        seen = np.asarray(~np.isnan(wide.values).all(axis=1))
+        known = known_stamps(available_at, index, seen)
     return _Market(pd.DataFrame(wide.values, index=index, columns=wide.columns), known, "user-given illiquidity", None)
 
 
-def _spans(stress: Stress, rules: Rules) -> list[tuple[int, int, int | None]]:
-    """(onset row, alarm row, row in which the end became known or None) of each episode, forward in time."""
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Rows of an episode: onset, alarm, the row in which the end became known (None while open); rank of the alarm."""
+
+    onset: int
+    alarm: int
+    last: int | None
+    p_value: float
+
+
+def _spans(stress: Stress, starts: IntArray, rules: Rules) -> list[_Span]:
+    """The episodes, forward in time."""
     # One asset is no market: in a pair, half of the assets would be one.
     several = np.nan_to_num(stress.breadth) * stress.observed > 1.5
     wide = several & (stress.breadth >= rules.min_breadth)
-    alarms = np.flatnonzero(wide & (stress.p_value <= rules.alpha))
     ends = np.flatnonzero(_runs_of(stress.centre < rules.calm, rules.quiet))
-    spans: list[tuple[int, int, int | None]] = []
+    counts = ~np.isnan(stress.breadth)
+    spans: list[_Span] = []
     free = 0
-    while True:
-        at = np.searchsorted(alarms, free)
-        if at == len(alarms):
-            return spans
-        alarm = int(alarms[at])
+    for alarm in map(int, np.flatnonzero(wide)):
+        if alarm < free:
+            continue
+        p_value = _rank(stress, starts[alarm], alarm, counts, rules.min_baseline)
+        if not p_value <= rules.alpha:
+            continue
         onset = alarm
         while onset > free and wide[onset - 1]:
             onset -= 1
         later = ends[ends >= alarm + rules.quiet]
         last = int(later[0]) if len(later) else None
-        spans.append((onset, alarm, last))
+        spans.append(_Span(onset, alarm, last, p_value))
         if last is None:
             return spans
+        counts[onset : last + 1] = False
+        counts[onset + _strongest(stress, slice(onset, last + 1))] = True
         free = last + 1
+    return spans
+
+
+def _rank(stress: Stress, start: int, row: int, counts: BoolArray, least: int) -> float:
+    """(1 + number of earlier rows that count and are at least as wide) / (1 + number of earlier rows that count)."""
+    earlier = start + np.flatnonzero(counts[start:row])
+    if len(earlier) < least:
+        return float("nan")
+    breadth, centre = stress.breadth, stress.centre
+    wider = breadth[earlier] > breadth[row]
+    equal = (breadth[earlier] == breadth[row]) & (centre[earlier] >= centre[row])
+    return (1 + np.count_nonzero(wider | equal)) / (1 + len(earlier))
+
+
+def _strongest(stress: Stress, rows: slice) -> int:
+    """The widest of some rows, of equally wide ones the one with the largest median stress."""
+    breadth, centre = (np.nan_to_num(x[rows], nan=-np.inf) for x in (stress.breadth, stress.centre))
+    return int(np.lexsort((centre, breadth))[-1])
 
 
 def _runs_of(flags: BoolArray, length: int) -> BoolArray:
@@ -247,7 +296,8 @@ def _runs_of(flags: BoolArray, length: int) -> BoolArray:
     return np.r_[np.zeros(length - 1, dtype=bool), total[length:] - total[:-length] == length][: len(flags)]
 
 
-def _record(market: _Market, stress: Stress, rules: Rules, onset: int, alarm: int, last: int | None) -> Episode:
+def _record(market: _Market, stress: Stress, rules: Rules, span: _Span) -> Episode:
+    onset, alarm, last = span.onset, span.alarm, span.last
     index, names = market.illiquidity.index, market.illiquidity.columns
     stop = len(index) if last is None else last + 1
     end = None if last is None else last - rules.quiet
@@ -255,12 +305,12 @@ def _record(market: _Market, stress: Stress, rules: Rules, onset: int, alarm: in
     first_seen = {int(i): row for i, row in arrivals.items() if row <= alarm}
     shares = _source_shares(first_seen)
     members = sorted(arrivals, key=lambda i: (arrivals[i], i))
-    span = slice(onset, stop if end is None else end + 1)
-    strength = row_median(stress.z[span][:, members])
+    rows = slice(onset, stop if end is None else end + 1)
+    strength = row_median(stress.z[rows][:, members])
     trough = onset + int(np.nanargmax(strength))
     depth = float(np.exp(-np.nanmedian(stress.excess[trough, members])))
     decay = fit_decay(row_median(stress.excess[trough:stop][:, members]))
-    cost, cost_before = _costs(market.cost, members, trough, onset)
+    cost, cost_before, priced = _costs(market.cost, members, trough, onset)
     length = stop - onset if end is None else end - onset + 1
     return Episode(
         onset=index[onset],
@@ -270,8 +320,8 @@ def _record(market: _Market, stress: Stress, rules: Rules, onset: int, alarm: in
         end=pd.NaT if end is None else index[end],
         members=tuple(str(names[i]) for i in members),
         arrivals=pd.Series({str(names[i]): index[arrivals[i]] for i in members}),
-        breadth=float(np.nanmax(stress.breadth[span])),
-        breadth_p_value=float(stress.p_value[alarm]),
+        breadth=float(np.nanmax(stress.breadth[rows])),
+        breadth_p_value=span.p_value,
         depth=depth,
         source=pd.Series({str(names[i]): shares.get(i, 0.0) for i in members}),
         source_identified=max(shares.values()) == 1.0,
@@ -283,7 +333,7 @@ def _record(market: _Market, stress: Stress, rules: Rules, onset: int, alarm: in
         recovered=end is not None,
         kind="regime" if end is None else "flash" if length <= rules.flash_bars else "bleed",
         evidence=market.evidence,
-        notes=_notes(market, end),
+        notes=_notes(market, end, priced, len(members)),
     )
 
 
@@ -311,20 +361,24 @@ def _source_shares(arrivals: dict[int, int]) -> dict[int, float]:
     return {i: weight / total for i, weight in weights.items()}
 
 
-def _costs(cost: pd.DataFrame | None, members: list[int], trough: int, onset: int) -> tuple[float, float]:
+def _costs(cost: pd.DataFrame | None, members: list[int], trough: int, onset: int) -> tuple[float, float, int]:
+    """Median cost at the trough and before it over the members that have both, and their number."""
     if cost is None:
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), 0
     values = cost.to_numpy()[:, members]
-    before = values[max(onset - 60, 0) : onset]
-    if np.isnan(values[trough]).all() or np.isnan(before).all():
-        return float("nan"), float("nan")
-    return float(np.nanmedian(values[trough])), float(np.nanmedian(before))
+    before = row_median(values[max(onset - 60, 0) : onset].T)
+    both = np.flatnonzero(~np.isnan(values[trough]) & ~np.isnan(before))
+    if not len(both):
+        return float("nan"), float("nan"), 0
+    return float(np.median(values[trough, both])), float(np.median(before[both])), len(both)
 
 
-def _notes(market: _Market, end: int | None) -> tuple[str, ...]:
+def _notes(market: _Market, end: int | None, priced: int, members: int) -> tuple[str, ...]:
     notes = []
     if market.evidence == "price range":
         notes.append("price ranges cannot tell a drain from volatility that all assets share")
+    if 0 < priced < members:
+        notes.append(f"exit cost of {priced} of {members} members: the others do not trade the notional in a bar")
     if end is None:
         notes.append("still open at the last bar: trough, depth and half-life may change")
     return tuple(notes)

@@ -39,7 +39,8 @@ class Episode:
     breadth : float
         Largest share of observed assets above the line.
     breadth_p_value : float
-        Share of the trailing history whose breadth was at least that of the alarm bar, counting itself.
+        Share of the trailing history whose breadth was at least that of the alarm bar, counting itself; an earlier
+        episode counts once, equal breadths are ordered by the median stress.
     depth : float
         Share of baseline liquidity left at the trough (median over members): 0.1 means that nine tenths were gone.
     source : Series
@@ -48,8 +49,8 @@ class Episode:
     source_identified : bool
         True when one asset led all others by two bars or more; else the data do not name one source.
     exit_cost, exit_cost_baseline : float
-        Cost of leaving ``notional`` by the square-root law at the trough and before (median over members); NaN without
-        prices and volumes, or when the notional exceeds what the members trade in a bar.
+        Cost of leaving ``notional`` by the square-root law at the trough and before: medians over the members that
+        trade it in a bar at both times. NaN without prices and volumes, or when there is no such member.
     notional : float
         In quote currency.
     half_life : float
@@ -270,7 +271,8 @@ def _source_text(episode: Episode) -> str:
         return f"{shares.index[0]} ({shares.iloc[0]:.0%})"
     first = int((shares == shares.iloc[0]).sum())
     more = f", {len(shares) - first} one bar later" if len(shares) > first else ""
-    return f"not identified: {first} first in one bar{more} ({', '.join(map(str, shares.index[:3]))} …)"
+    names = ", ".join(map(str, shares.index[:3])) + (" …" if len(shares) > 3 else "")
+    return f"not identified: {first} first in one bar{more} ({names})"
 
 
 def _breadth_text(episode: Episode) -> str:

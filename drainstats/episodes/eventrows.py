@@ -32,6 +32,8 @@ def row_of(index: pd.Index, onset: Any) -> int:
         if onset in index:
             return int(index.get_loc(onset))
         raise DataError(f"The event {onset!r} is no row label of the outcome, whose labels run from {_ends(index)}.")
+    if not len(index):
+        raise DataError("The outcome has no rows; give it history before the event.")
     stamp = _stamp(index, onset)
     row = int(index.searchsorted(stamp, side="right")) - 1
     if row >= 0 and (index[row] == stamp or stamp - index[row] < bar_length(index)):
@@ -57,6 +59,8 @@ def iso(label: Any) -> str:
 
 
 def _stamp(index: pd.DatetimeIndex, onset: Any) -> pd.Timestamp:
+    if isinstance(onset, (int, float)):
+        raise DataError(f"The event {onset!r} is a number and the rows are time stamps; write it as 2020-03-12.")
     try:
         stamp = pd.Timestamp(onset)
     except (TypeError, ValueError) as error:

@@ -2,8 +2,7 @@
 
 With x the log of illiquidity, the baseline of an asset is the median of x over the trailing window at the same time of
 day, and its stress is z = (x − median) / (1.4826 · MAD). The row itself is not part of its baseline. Breadth is the
-share of observed assets with z above a line; its p-value is the rank of the row's breadth in the breadth of the
-trailing window, so that ordinary commonality, which that window contains, is no drain.
+share of observed assets with z above a line.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ MAD_TO_SIGMA = 1.4826
 
 @dataclass(frozen=True, slots=True)
 class Stress:
-    """Arrays over T rows and N assets: excess (T, N) log illiquidity above baseline; z (T, N); breadth, p_value,
-    observed, centre (T,): share above the line, its rank, number of assets with a baseline, median z."""
+    """Arrays over T rows and N assets: excess (T, N) log illiquidity above baseline; z (T, N); breadth, observed,
+    centre (T,): share above the line, number of assets with a baseline, median z; breadth and centre are NaN where too
+    few assets have one."""
 
     excess: FloatArray
     z: FloatArray
     breadth: FloatArray
-    p_value: FloatArray
     observed: IntArray
     centre: FloatArray
 
@@ -69,11 +68,11 @@ def measure_stress(
     enough = observed >= min_assets
     breadth = np.where(enough, above / np.maximum(observed, 1), np.nan)
     centre = np.where(enough, row_median(z), np.nan)
-    p_value = _trailing_rank(breadth, _window_starts(frame.index, baseline), min_baseline)
-    return Stress(excess, z, breadth, p_value, observed, centre)
+    return Stress(excess, z, breadth, observed, centre)
 
 
-def _window_starts(index: pd.DatetimeIndex, baseline: pd.Timedelta) -> IntArray:
+def window_starts(index: pd.DatetimeIndex, baseline: pd.Timedelta) -> IntArray:
+    """The first row of the trailing window of every row."""
     return np.asarray(index.searchsorted(index - baseline, side="left"), dtype=np.int64)
 
 
@@ -87,20 +86,7 @@ def _baselines(
     for slot in np.unique(clock_time):
         rows = np.flatnonzero(clock_time == slot)
         centre, spread = np.empty((len(rows), x.shape[1])), np.empty((len(rows), x.shape[1]))
-        starts = _window_starts(index[rows], baseline)
+        starts = window_starts(index[rows], baseline)
         robust.trailing_median_mad(np.ascontiguousarray(x[rows]), starts, min_baseline, centre, spread)
         median[rows], mad[rows] = centre, spread
     return median, mad
-
-
-def _trailing_rank(breadth: FloatArray, starts: IntArray, min_count: int) -> FloatArray:
-    """(1 + number of earlier rows in the window with at least this breadth) / (1 + number of earlier rows)."""
-    p_value = np.full(len(breadth), np.nan)
-    # Only rows that could raise an alarm need their rank, and they are few; a row with no asset above has rank one.
-    p_value[breadth == 0] = 1.0
-    for t in np.flatnonzero(breadth > 0):
-        past = breadth[starts[t] : t]
-        past = past[~np.isnan(past)]
-        if len(past) >= min_count:
-            p_value[t] = (1 + np.count_nonzero(past >= breadth[t])) / (1 + len(past))
-    return p_value

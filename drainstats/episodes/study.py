@@ -22,7 +22,7 @@ from drainstats.episodes.eventrows import as_onsets, iso, row_of
 from drainstats.episodes.studydate import DatedEvent, Market, Plan, work_out
 from drainstats.episodes.studyresult import EventStudy
 from drainstats.episodes.studytables import assemble, common_share
-from drainstats.errors import CommonShareWarning, DataError, OptionError, check_option
+from drainstats.errors import CommonShareWarning, DataError, OptionError, check_option, check_whole
 from drainstats.frames import as_wide
 from drainstats.typing import FloatArray
 
@@ -115,8 +115,9 @@ def event_study(
     chosen = _tests(tests)
     offsets = Offsets(estimation, window)
     least = max(10, -(-offsets.length // 2)) if min_rows is None else min_rows
-    if not 3 <= least <= offsets.length:
-        raise OptionError(f"min_rows={min_rows!r} must lie between 3 and the {offsets.length} rows of the estimation.")
+    check_whole("min_rows", least, 3)
+    if least > offsets.length:
+        raise OptionError(f"min_rows={min_rows!r} is more than the {offsets.length} rows of the estimation.")
     data = _market(outcome, model, market)
     plan = Plan(offsets, least, placebos, "studentized_placebo" in chosen)
     done, notes = _work_out_all(data, events, plan)
@@ -130,7 +131,7 @@ def event_study(
 
 
 def _tests(tests: Sequence[str]) -> tuple[str, ...]:
-    chosen = (tests,) if isinstance(tests, str) else tuple(tests)
+    chosen = (tests,) if isinstance(tests, str) else tuple(tests or ())
     if not chosen:
         raise OptionError(f"tests is empty; choose from {', '.join(map(repr, TESTS))}.")
     for test in chosen:

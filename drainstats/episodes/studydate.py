@@ -78,7 +78,8 @@ def work_out(data: Market, row: int, others: list[int], plan: Plan) -> DatedEven
     assets = np.flatnonzero(fits.usable[0])
     out = _left_out(data, row, fits, plan)
     if len(assets) < 2:
-        raise DataError(f"{label}: {len(assets)} of {len(data.columns)} assets can be used and a test needs two; {out}")
+        found = f"{label}: {len(assets)} of {len(data.columns)} assets can be used and a test needs two"
+        raise DataError(f"{found}; {out}" if out else f"{found}.")
     values = np.ascontiguousarray(data.values[:end, assets])
     at = date_statistics(values, plan.offsets, row, 1, market=market, min_rows=plan.min_rows)
     if np.isnan(at.kp[0]):

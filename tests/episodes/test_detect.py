@@ -160,10 +160,48 @@ def test_bad_input_is_a_sentence(data, message):
         ds.detect_episodes(data)
 
 
-@pytest.mark.parametrize("option", [{"alpha": 0}, {"min_breadth": 2}, {"quiet": 0}, {"notional": -1}, {"lead": -1}])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"alpha": 0}, {"alpha": np.nan}, {"min_breadth": 2}, {"quiet": 0}, {"quiet": "3"}, {"min_baseline": 2.5},
+        {"notional": -1}, {"notional": np.inf}, {"lead": -1}, {"line": 0}, {"line": np.nan}, {"calm": np.nan},
+        {"baseline": "a year"}, {"baseline": 365}, {"baseline": "-1D"}, {"baseline": None},
+    ],
+)  # fmt: skip
 def test_bad_options_are_sentences(option):
-    with pytest.raises(OptionError):
+    with pytest.raises(OptionError, match=next(iter(option))):
         ds.detect_episodes(market(), **option)
+
+
+def test_availability_goes_by_label():
+    frame = market()
+    late = pd.Series(frame.index + pd.Timedelta("36h"), index=frame.index)
+    expected = frame.index[ONSET] + pd.Timedelta("36h")
+    for given in (late, late.iloc[::-1], late.to_numpy()):
+        assert ds.detect_episodes(frame, available_at=given)[0].detected_at == expected
+    for wrong in (late.iloc[:10], late.where(late.index < frame.index[5]), "yesterday"):
+        with pytest.raises(DataError, match="available_at"):
+            ds.detect_episodes(frame, available_at=wrong)
+
+
+@pytest.mark.parametrize("assets", [2, 2000])
+def test_few_and_many_assets(assets):
+    episodes = ds.detect_episodes(market(assets=assets, size=9.0))
+    assert market().index[ONSET] in [e.onset for e in episodes]
+
+
+def test_a_flat_and_an_empty_asset_are_not_observed():
+    frame = market()
+    plain, ugly = ds.detect_episodes(frame), ds.detect_episodes(frame.assign(flat=1.0, none=np.nan))
+    assert [e.to_dict() for e in ugly] == [e.to_dict() for e in plain]
+
+
+def test_missing_rows_and_other_kinds_of_table_change_nothing():
+    frame = market()
+    onset = ds.detect_episodes(frame)[0].onset
+    holes = frame.drop(frame.index[np.random.default_rng(0).choice(500, 100, replace=False)])
+    for other in (holes, frame.tz_localize(None), frame.astype("float32"), frame.astype(object), 1e200 * frame):
+        assert [e.onset for e in ds.detect_episodes(other)] == [onset]
 
 
 def test_a_measure_of_liquidity_is_refused():

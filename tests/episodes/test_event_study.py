@@ -211,6 +211,7 @@ def test_a_stamp_means_the_bar_that_contains_it():
         ("soon", "'soon' is not a time stamp"),
         (pd.NaT, "NaT"),
         ([], "No event came"),
+        (2019, "2019 is a number and the rows are time stamps"),
         (DAYS[100], "begins 250 rows before the event and there are 100"),
         (DAYS[250], "no earlier date has 240 estimation rows"),
     ],
@@ -236,6 +237,9 @@ def test_events_that_cannot_be_studied(event, match):
         ({"market": "A"}, "used by model"),
         ({"model": "market", "market": "Z"}, "not a column"),
         ({"min_rows": 500}, "min_rows"),
+        ({"min_rows": "all"}, "min_rows"),
+        ({"min_rows": 2}, "min_rows"),
+        ({"tests": None}, "tests is empty"),
     ],
 )
 def test_options_that_make_no_sense(options, match):
@@ -280,10 +284,12 @@ def test_assets_that_cannot_be_used_are_left_out_and_named():
 
 
 def test_one_asset_is_not_a_market():
-    with pytest.raises(DataError, match=r"1 of 1 assets .* needs two"):
+    with pytest.raises(DataError, match=r"1 of 1 assets .* needs two\.$"):
         ds.event_study(calm()[["A"]], DAYS[600])
     with pytest.raises(DataError, match=r"0 of 1 assets .*no variation"):
         ds.event_study(pd.Series(1.0, DAYS, name="flat"), DAYS[600])
+    with pytest.raises(DataError, match="has no rows"):
+        ds.event_study(calm().iloc[:0], DAYS[600])
 
 
 def test_min_rows_lets_younger_assets_in():
