@@ -222,7 +222,8 @@ def _compare(whole: Any, other: Any, data: Any, cut: int, what: str, rtol: float
         a, b = pd.DataFrame(early), pd.DataFrame(again)
         stamps = early.index if len(early) >= len(again) else again.index
         shorter = min(len(a), len(b))
-        if len(a) != len(b) and (a.shape[1] != b.shape[1] or _same(a.iloc[:shorter], b.iloc[:shorter], rtol, atol).all()):
+        alike = a.shape[1] != b.shape[1] or _same(a.iloc[:shorter], b.iloc[:shorter], rtol, atol).all()
+        if len(a) != len(b) and alike:
             _refuse(stamps[shorter], data, cut, what, f"{len(a)} rows against {len(b)}")
         a, b, stamps = a.iloc[:shorter], b.iloc[:shorter], stamps[:shorter]
     if a.shape[1] != b.shape[1]:

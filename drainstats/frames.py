@@ -174,7 +174,7 @@ def known_stamps(available_at: Any, index: pd.DatetimeIndex, needed: BoolArray) 
     early = np.flatnonzero(np.asarray(stamps < index))
     if len(early):
         raise DataError(
-            f"available_at says {stamps[early[0]]!s}, which is before the row starts; a row is known when it has ended.",
+            f"available_at says {stamps[early[0]]!s}, before the row starts; a row is known when it has ended.",
             row=index[early[0]],
         )
     return stamps

@@ -90,6 +90,18 @@ def test_tuples_arrays_series_and_panels():
         ds.causal.assert_causal(lambda p: p["close"] / p["close"].iloc[-1], panel)
 
 
+def test_text_and_stamps_are_compared_exactly():
+    """A word that differs in its last letter, and a stamp that moves by one second, are leaks too."""
+    for answer in (
+        lambda x: pd.Series(np.where(x["a"] > x["a"].mean(), "in a long regime", "in a long regimf"), x.index),
+        lambda x: pd.Series(x.index + pd.Timedelta("1s") * (len(x) % 2), x.index),
+        lambda x: pd.Series(x.index + pd.Timedelta("1ns") * (len(x) % 2), x.index),
+    ):
+        with pytest.raises(LookAheadError):
+            ds.causal.assert_causal(answer, X, min_rows=20)
+    ds.causal.assert_causal(lambda x: pd.DataFrame({"t": x.index, "w": np.where(x["a"] > 0, "up", None)}, x.index), X)
+
+
 def test_missing_alarms_are_caught():
     def best_ten(x):
         return x["a"].nlargest(10).sort_index()

@@ -143,7 +143,7 @@ def edge(prices: Sequence[FloatArray], window: int) -> FloatArray:
     rows that its first windows need: a block is full even for one asset.
     """
     rows, columns = prices[0].shape
-    parts = max(1, min(BLOCK // columns, rows // (4 * window)))
+    parts = max(1, min(BLOCK // max(columns, 1), rows // (4 * window)))
     if parts == 1:
         out = np.empty((rows, columns))
         _windows(*prices, window, out)

@@ -40,6 +40,14 @@ def _refuse(name: str, wide: Wide, bad: BoolArray, what: str) -> None:
         )
 
 
+def without_crossed(high: FloatArray, low: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """High and low, both missing in bars whose high is below their low: such a bar says nothing of its range."""
+    crossed = high < low
+    if not crossed.any():
+        return high, low
+    return np.where(crossed, np.nan, high), np.where(crossed, np.nan, low)
+
+
 def check_window(window: int, rows: int, least: int) -> None:
     """A window is a whole number from ``least`` to the number of rows."""
     if not isinstance(window, (int, np.integer)) or isinstance(window, bool) or window < least:

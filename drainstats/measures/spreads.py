@@ -6,7 +6,7 @@ need: a third of the signed estimates is negative for a spread of 1 % on thin si
 
 Prices are logs and a subscript 1 means the row before; the first row of a window serves as that row only. A missing
 cell takes its pair out of every average in which it stands, in each window alike: the rolling answer is the one-window
-formula, also with missing data.
+formula, also with missing data. In a bar whose high is below its low both count as missing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from drainstats.measures.inputs import apply_negative, check_window, positive, signed_root, window_mean
+from drainstats.measures.inputs import (
+    apply_negative,
+    check_window,
+    positive,
+    signed_root,
+    window_mean,
+    without_crossed,
+)
 from drainstats.typing import FloatArray, Negative
 
 
@@ -56,7 +63,9 @@ def edge(open: Any, high: Any, low: Any, close: Any, window: int = 21, negative:
 
     wides = positive(open=open, high=high, low=low, close=close)
     check_window(window, len(wides[0].values), 3)
-    out = kernels.edge([np.log(w.values, out=w.values) for w in wides], window)
+    prices = [w.values for w in wides]
+    prices[1:3] = without_crossed(*prices[1:3])
+    out = kernels.edge([np.log(p, out=p) for p in prices], window)
     return wides[3].like(apply_negative(out, negative))
 
 
@@ -100,7 +109,8 @@ def corwin_schultz(
     """
     wides = positive(high=high, low=low, close=close)
     check_window(window, len(wides[0].values), 2)
-    h, l, c = (np.log(w.values) for w in wides)
+    h, l = without_crossed(wides[0].values, wides[1].values)
+    h, l, c = np.log(h), np.log(l), np.log(wides[2].values)
     h1, l1, c1 = _before(h), _before(l), _before(c)
     beta = (h - l) ** 2 + (h1 - l1) ** 2
     gap = np.maximum(0.0, c1 - h) + np.minimum(0.0, c1 - l) if overnight else 0.0
@@ -145,7 +155,8 @@ def abdi_ranaldo(high: Any, low: Any, close: Any, window: int = 21, negative: Ne
     """
     wides = positive(high=high, low=low, close=close)
     check_window(window, len(wides[0].values), 2)
-    h, l, c = (np.log(w.values) for w in wides)
+    h, l = without_crossed(wides[0].values, wides[1].values)
+    h, l, c = np.log(h), np.log(l), np.log(wides[2].values)
     eta = (h + l) / 2
     c1, eta1 = _before(c), _before(eta)
     square = _mean_of_pairs(4 * (c1 - eta1) * (c1 - eta), window)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import OptionError
+from drainstats.errors import DataError, check_number, check_whole
+from drainstats.frames import as_wide
 from drainstats.typing import BoolArray, IntArray
 
 
-def threshold_alarms(score: pd.Series, quantile: float = 0.9, min_history: int = 252) -> pd.Series:
+def threshold_alarms(score: Any, quantile: float = 0.9, min_history: int = 252) -> pd.Series:
     """True where the score is above the quantile of its own earlier values.
 
     Parameters
     ----------
-    score : Series
+    score : Series, table of one column or (T,) array
         High values warn.
     quantile : float, default 0.9
     min_history : int, default 252
@@ -26,6 +29,8 @@ def threshold_alarms(score: pd.Series, quantile: float = 0.9, min_history: int =
 
     Raises
     ------
+    DataError
+        Several columns, text, labels that repeat or run backwards.
     OptionError
 
     Examples
@@ -34,8 +39,12 @@ def threshold_alarms(score: pd.Series, quantile: float = 0.9, min_history: int =
     >>> ds.signals.threshold_alarms(pd.Series([1.0, 2, 1, 5, 1]), min_history=3).tolist()
     [False, False, False, True, False]
     """
-    if not 0 < quantile < 1 or min_history < 1:
-        raise OptionError(f"quantile={quantile} lies between 0 and 1, min_history={min_history} is at least 1.")
+    check_number("quantile", quantile, 0.0, 1.0)
+    check_whole("min_history", min_history, 1)
+    wide = as_wide(score, "score")
+    if wide.values.shape[1] != 1:
+        raise DataError(f"score has {wide.values.shape[1]} columns; pass one score, such as frame['a'].")
+    score = pd.Series(wide.values[:, 0], wide.index, name=wide.columns[0] if wide.kind == "series" else None)
     threshold = score.expanding(min_history).quantile(quantile).shift()
     return (score > threshold).rename(score.name)
 

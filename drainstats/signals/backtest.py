@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.episode import Episode
-from drainstats.errors import DataError, OptionError, require_extra
-from drainstats.frames import as_wide
+from drainstats.errors import DataError, OptionError, check_number, check_whole, require_extra
+from drainstats.frames import as_wide, in_utc, known_stamps
 from drainstats.signals.alarms import starts, threshold_alarms
 from drainstats.signals.inference import auroc, circular_shift_pvalue, detectable_auroc
 from drainstats.typing import BoolArray
@@ -115,8 +115,9 @@ def backtest_signals(
     >>> int(result.table["events"].iloc[0])
     1
     """
-    if horizon < 1 or refractory < 0:
-        raise OptionError(f"horizon={horizon} is at least 1 bar, refractory={refractory} at least 0.")
+    check_whole("horizon", horizon, 1)
+    check_whole("refractory", refractory, 0)
+    check_number("level", level, 0.0, 1.0)
     table = _signals(signals)
     sets = _sets(episodes)
     known = _known(table, available_at)
@@ -144,13 +145,16 @@ def _signals(signals: Any) -> pd.DataFrame:
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError("Signals need time stamps: give them a DatetimeIndex in UTC.")
     names = [name if name is not None else "signal" for name in wide.columns]
-    frame = pd.DataFrame(wide.values, columns=names)
-    return frame.set_axis(index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC"))
+    return pd.DataFrame(wide.values, columns=names).set_axis(in_utc(index))
 
 
 def _sets(episodes: Any) -> dict[str, tuple[Episode, ...]]:
     named = dict(episodes) if isinstance(episodes, Mapping) else {"episodes": episodes}
-    sets = {str(k): (v,) if isinstance(v, Episode) else tuple(v) for k, v in named.items()}
+    sets = {}
+    for label, members in named.items():
+        if not isinstance(members, Iterable) or isinstance(members, str):
+            members = (members,)
+        sets[str(label)] = tuple(members)
     for e in (e for members in sets.values() for e in members):
         if not isinstance(e, Episode):
             raise DataError(
@@ -164,15 +168,13 @@ def _known(table: pd.DataFrame, available_at: pd.Series | None) -> pd.Series:
     if available_at is None:
         step = index.to_series().diff().median()
         return pd.Series(index + step, index=index)
-    known = available_at.reindex(index)
-    unknown = known.isna() & table.notna().any(axis=1)
-    if unknown.any():
-        raise DataError(f"available_at lacks {int(unknown.sum())} of the signal's stamps.", row=index[unknown][0])
-    return known
+    return pd.Series(known_stamps(available_at, index, table.notna().any(axis=1).to_numpy()), index=index)
 
 
 def _shared(given: bool | Mapping[str, bool] | None, label: str, episodes: Iterable[Episode]) -> bool:
     if isinstance(given, Mapping):
+        if label not in given:
+            raise OptionError(f"shared_inputs says nothing of the set {label!r}; give it True or False.")
         return bool(given[label])
     return bool(given) if given is not None else any(e.evidence != "documented" for e in episodes)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from drainstats.errors import DataError, check_option
 from drainstats.typing import BoolArray, FloatArray
@@ -93,8 +94,11 @@ def detectable_auroc(score: FloatArray, labels: BoolArray, level: float = 0.05) 
 
 
 def _checked(score: Any, labels: Any) -> tuple[FloatArray, BoolArray]:
-    x = np.asarray(score, dtype=np.float64)
-    y = np.asarray(labels)
+    labelled = isinstance(score, pd.Series) and isinstance(labels, pd.Series)
+    if labelled and len(score) == len(labels) and not score.index.equals(labels.index):
+        raise DataError("Score and labels have different row labels; align them first, as with labels.reindex.")
+    x = _floats(score, "The score")
+    y = _floats(labels, "Labels")
     if x.ndim != 1 or x.shape != y.shape:
         raise DataError(f"The score has shape {x.shape}, the labels {y.shape}: both are one row of the same length.")
     missing = int(np.isnan(x).sum())
@@ -102,10 +106,17 @@ def _checked(score: Any, labels: Any) -> tuple[FloatArray, BoolArray]:
         raise DataError(f"{missing} values of the score are missing; drop those rows from score and labels.")
     if not np.isin(y, (0, 1)).all():
         raise DataError("Labels are True before an event and False elsewhere; other values came.")
-    y = y.astype(bool)
-    if y.all() or not y.any():
+    flags = y.astype(np.bool_)
+    if flags.all() or not flags.any():
         raise DataError("All rows have the same label: there is no event to score against, or nothing else.")
-    return x, y
+    return x, flags
+
+
+def _floats(values: Any, what: str) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} must be numbers without missing ones, other values came.") from error
 
 
 def _all_shifts(x: FloatArray, y: BoolArray) -> FloatArray:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drainstats.kernels import ticks as kernels
-from drainstats.sources.ticks.signing import Signer
-from drainstats.sources.ticks.rule import BarBuilder, BarRule
 from drainstats.sources.ticks.files import Reading
+from drainstats.sources.ticks.rule import BarBuilder, BarRule
+from drainstats.sources.ticks.signing import Signer
 from drainstats.sources.ticks.table import table_of
 from tests.kernels.tick_twin import market, tidy, twin
 

@@ -204,6 +204,26 @@ def test_short_data_and_bad_windows():
             M.edge(o, h, l, c, window=window)
 
 
+def test_a_bar_with_high_below_low_counts_as_missing():
+    o, h, l, c = (a[:, 0] for a in bars(np.random.default_rng(1), 60, 1))
+    h[20], l[20] = l[20], h[20]
+    without = h.copy(), l.copy()
+    without[0][20] = without[1][20] = np.nan
+    for function, front in ((M.edge, (o,)), (M.corwin_schultz, ()), (M.abdi_ranaldo, ())):
+        crossed, holed = function(*front, h, l, c, window=10), function(*front, *without, c, window=10)
+        np.testing.assert_array_equal(crossed, holed)
+        assert np.isfinite(crossed[9:]).all()
+    assert h[20] < l[20]  # the input stays as it was
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_tables_without_rows_or_columns(name):
+    function, _, fields, _ = TWINS[name]
+    with pytest.raises(DataError, match="0 rows came"):
+        function(*([np.empty((0, 2))] * len(fields)), window=5)
+    assert function(*([np.empty((30, 0))] * len(fields)), window=5).shape == (30, 0)
+
+
 def test_labels_must_agree():
     a = pd.DataFrame({"A": [1.0, 2, 3], "B": [1.0, 2, 3]}, index=pd.date_range("2024-01-01", periods=3))
     with pytest.raises(DataError, match="different time labels"):

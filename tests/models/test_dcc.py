@@ -93,6 +93,69 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, conven
         np.testing.assert_allclose(inner[k], slope, rtol=1e-3, atol=1e-3 * np.abs(inner).max())
 
 
+def _score(function, point, step):
+    """Rows of d function / d point by central differences; ``function`` gives one number a time step."""
+    moves = [np.eye(len(point))[k] * step * max(abs(point[k]), 0.01) for k in range(len(point))]
+    return np.column_stack([(function(point + m) - function(point - m)) / (2.0 * m.sum()) for m in moves])
+
+
+def _stacked_errors(y, res, stack_target):
+    """Newey and McFadden (1994, section 6): the sandwich of all moments at once, every derivative by differences.
+
+    Moments: scores of each margin, the second moments of z when ``stack_target``, scores of (a, b). Without it the
+    target is a function of the margins, as in Engle and Sheppard (2001). Plain NumPy, nothing of the package.
+    """
+    T, N = y.shape
+    K, lower = 4 * N, np.tril_indices(N)
+    params = res.params.to_numpy()
+
+    def residual(i, theta):
+        e = y[:, i] - theta[0]
+        h = twins.garch_variance(e, theta[1], theta[2:3], [], theta[3:4], np.mean(e**2), True)
+        return e / np.sqrt(h), -0.5 * (np.log(2.0 * np.pi * h) + e**2 / h)
+
+    def residuals(theta):
+        return np.column_stack([residual(i, theta[4 * i : 4 * i + 4])[0] for i in range(N)])
+
+    def target(second):
+        full = np.zeros((N, N))
+        full[lower] = full.T[lower] = second
+        return full / np.sqrt(np.outer(np.diag(full), np.diag(full)))
+
+    def second_moments(z):
+        return (z[:, lower[0]] * z[:, lower[1]]).mean(axis=0)
+
+    def moments(point):
+        theta, psi = point[:K], point[-2:]
+        parts = [_score(lambda p, i=i: residual(i, p)[1], theta[4 * i : 4 * i + 4], 1e-4) for i in range(N)]
+        z = residuals(theta)
+        second = point[K:-2] if stack_target else second_moments(z)
+        if stack_target:
+            parts.append(z[:, lower[0]] * z[:, lower[1]] - second)
+        S = target(second)
+        parts.append(_score(lambda p: twins.dcc_paths(z, S, S, p[:1], p[1:])[2], psi, 1e-4))
+        return np.hstack(parts)
+
+    point = params
+    if stack_target:
+        point = np.concatenate([params[:K], second_moments(residuals(params[:K])), params[K:]])
+    slopes = _score(lambda p: moments(p).mean(axis=0), point, 1e-4)
+    scores = moments(point)
+    half = np.linalg.solve(slopes, (scores - scores.mean(axis=0)).T)
+    errors = np.sqrt(np.diag(half @ half.T)) / T
+    return np.concatenate([errors[:K], errors[-2:]])
+
+
+def test_standard_errors_equal_the_stacked_moments_by_brute_force():
+    y = twins.simulate_dcc(300, 2, seed=4)
+    res = ds.DCC().fit(y)
+    assert not res.notes
+    # Differences of differences, in steps of 1e-4.
+    np.testing.assert_allclose(res.std_errors, _stacked_errors(y, res, stack_target=False), rtol=2e-3)
+    # The sampling error of the target itself is left out; with it the errors of a and b move by a few percent.
+    np.testing.assert_allclose(res.std_errors, _stacked_errors(y, res, stack_target=True), rtol=0.05)
+
+
 def test_contract(res, panel):
     assert list(res.params.index[:4]) == ["A.mu", "A.omega", "A.alpha1", "A.beta1"]
     assert list(res.params.index[-2:]) == ["a1", "b1"]

@@ -160,10 +160,31 @@ def test_bad_input_is_a_sentence(panel):
         ds.GARCH().fit(broken(np.inf))
     with pytest.raises(DataError, match=r"does not vary.*column B"):
         ds.GARCH().fit(panel.assign(B=2.5))
-    with pytest.raises(DataError, match="rows"):
-        ds.GARCH().fit(panel.iloc[:8])
+    for size in (1e90, 1e-90):
+        with pytest.raises(DataError, match=r"change its unit.*column B"):
+            ds.GARCH().fit(panel.assign(B=size * panel["B"]))
+    for rows in (0, 8):
+        with pytest.raises(DataError, match="rows"):
+            ds.GARCH().fit(panel.iloc[:rows])
     with pytest.raises(DataError, match="columns"):
         ds.GARCH().fit(panel).filter(panel[["A", "C", "B"]])
     for bad in ({"p": 0}, {"q": -1}, {"mean": "ar"}, {"dist": "t"}, {"start": "zero"}, {"max_persistence": 1.5}):
         with pytest.raises(OptionError):
             ds.GARCH(**bad)
+
+
+@pytest.mark.parametrize("spec", [ds.GARCH(), ds.GARCH(mean="zero"), ds.GARCH(start="arch"), ds.GARCH(o=1)], ids=str)
+@pytest.mark.parametrize("kind", ["one move", "first move", "last move", "halted", "listed late", "rare moves"])
+def test_series_that_hardly_move_are_fitted_or_say_that_they_were_not(spec, kind):
+    """The likelihood of long runs of equal values has no maximum: no warning, no standard errors if not converged."""
+    rng, t = np.random.default_rng(3), np.arange(600)
+    moves = rng.standard_normal(600)
+    keep = {
+        "one move": t == 5, "first move": t == 0, "last move": t == 599, "halted": t < 300, "listed late": t >= 300,
+        "rare moves": rng.random(600) < 0.02,
+    }[kind]  # fmt: skip
+    fit = spec.fit(np.where(keep, moves, 0.0))
+    assert np.isfinite(fit.params).all()
+    assert fit.converged or fit.std_errors.isna().all()
+    assert fit.converged or any("not converged, no standard errors" in n for n in fit.notes)
+    assert not (kind == "halted" and fit.converged)

@@ -61,3 +61,6 @@ def test_bad_input_is_a_sentence(illiquidity):
         ds.innovations(illiquidity.replace(illiquidity.iloc[3, 1], np.inf))
     with pytest.raises(DataError, match=r"complete rows.*column A"):
         ds.innovations(illiquidity.assign(A=0.0), method="ar_residual")
+    for rows in (0, 1, 3):
+        with pytest.raises(DataError, match="complete rows, 0 are there"):
+            ds.innovations(illiquidity.iloc[:rows], method="ar_residual")

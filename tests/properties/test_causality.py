@@ -19,12 +19,13 @@ O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
 MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
-    "CCC", "DCC", "Episode", "GARCH", "causal", "episode_catalogue", "episodes_table", "errors", "fetch_binance", "fetch_file", "list_datasets", "list_formats",
-    "list_measures", "measures", "signals", "plot_quality", "quality_rules", "reused_symbols", "write_quality", "write_report", "signals.auroc", "signals.circular_shift_pvalue",
-    "signals.list_indicators",
-    "measures.commonality", "measures.OrderBook", "measures.ConstantProductPool", "measures.ConcentratedPool", "measures.StableSwapPool",
-    "measures.sell_across", "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell",
-    "measures.exit_horizon", "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
+    "CCC", "DCC", "Episode", "GARCH", "causal", "episode_catalogue", "episodes_table", "errors", "fetch_binance",
+    "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
+    "quality_rules", "reused_symbols", "write_quality", "write_report", "signals.auroc",
+    "signals.circular_shift_pvalue", "signals.list_indicators", "measures.commonality", "measures.OrderBook",
+    "measures.ConstantProductPool", "measures.ConcentratedPool", "measures.StableSwapPool", "measures.sell_across",
+    "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell", "measures.exit_horizon",
+    "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
 }  # fmt: skip
 
 

@@ -134,6 +134,33 @@ def test_one_episode_will_do_and_dates_will_not():
         ds.backtest_signals(quiet(590), ["2019-08-24"])
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"horizon": 0}, {"horizon": 2.5}, {"horizon": "a"}, {"refractory": -1}, {"quantile": 1.2}, {"min_history": 2.5},
+        {"level": 0}, {"level": 2}, {"shared_inputs": {"other": True}},
+    ],
+)  # fmt: skip
+def test_bad_options_are_sentences(option):
+    with pytest.raises(OptionError, match=next(iter(option))):
+        ds.backtest_signals(quiet(590), [episode(600)], **option)
+
+
+@pytest.mark.parametrize("episodes", [None, {"detected": None}, "2019-08-24", 5])
+def test_what_is_no_episode_is_a_sentence(episodes):
+    with pytest.raises(DataError, match="Episodes are needed"):
+        ds.backtest_signals(quiet(590), episodes)
+
+
+def test_alarms_of_arrays_and_tables():
+    x = np.random.default_rng(0).normal(size=300)
+    expected = ds.signals.threshold_alarms(pd.Series(x)).to_numpy()
+    for given in (x, list(x), pd.DataFrame({"a": x})):
+        np.testing.assert_array_equal(ds.signals.threshold_alarms(given), expected)
+    with pytest.raises(DataError, match="2 columns"):
+        ds.signals.threshold_alarms(np.ones((300, 2)))
+
+
 def test_availability_must_cover_the_signal():
     with pytest.raises(DataError, match="available_at lacks"):
         ds.backtest_signals(quiet(5), [episode(600)], available_at=pd.Series(DAYS[:10], index=DAYS[:10]))

@@ -95,12 +95,22 @@ def test_all_shifts_are_cheap():
         ([1.0, 2.0], [True, True], "same label"),
         ([1.0, 2.0], [False, False], "same label"),
         ([1.0, 2.0], [0, 2], "other values"),
+        (["a", "b"], [False, True], "must be numbers"),
+        ([1.0, 2.0], ["no", "yes"], "must be numbers"),
+        ([1.0, 2.0], pd.array([False, None], "boolean"), "other values"),
     ],
 )
 def test_bad_input_is_a_sentence(score, labels, message):
     for function in (S.auroc, S.circular_shift_pvalue):
         with pytest.raises(DataError, match=message):
             function(pd.Series(score), pd.Series(labels))
+
+
+def test_labels_of_other_rows_are_refused():
+    x, y = pd.Series([1.0, 2.0, 3.0]), pd.Series([False, False, True])
+    assert S.auroc(x, y.to_numpy()[::-1]) == 0.0
+    with pytest.raises(DataError, match="different row labels"):
+        S.auroc(x, y.iloc[::-1])
 
 
 def test_unknown_metric():

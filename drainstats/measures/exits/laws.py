@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from drainstats.errors import DataError, OptionError
+from drainstats.errors import DataError, check_number
 from drainstats.measures.inputs import not_negative
 
 
@@ -57,10 +57,9 @@ def square_root_cost(
     >>> ds.measures.square_root_cost([0.04], [1e8], notional=1e7, mean=False).round(6)
     array([0.012649])
     """
-    if not (np.isfinite(notional) and notional > 0):
-        raise OptionError(f"notional={notional!r} must be above zero.")
-    if not 0 < exponent < 1 or not prefactor > 0:
-        raise OptionError(f"exponent={exponent!r} lies between 0 and 1, prefactor={prefactor!r} is above 0.")
+    check_number("notional", notional, 0.0)
+    check_number("prefactor", prefactor, 0.0)
+    check_number("exponent", exponent, 0.0, 1.0)
     sigma, value = not_negative(volatility=volatility, dollar_volume=dollar_volume)
     if sigma.values.size == 0:
         raise DataError("The table of volatilities is empty.")

@@ -83,9 +83,8 @@ def innovations(
 
 def _ar_residual(x: FloatArray, lags: int, name: Any) -> FloatArray:
     """Least-squares residuals on the rows whose value and lags are all there."""
-    design = np.column_stack(
-        [np.ones(len(x))] + [np.concatenate([np.full(k, np.nan), x[:-k]]) for k in range(1, lags + 1)]
-    )
+    before = [np.concatenate([np.full(k, np.nan), x[:-k]])[: len(x)] for k in range(1, lags + 1)]
+    design = np.column_stack([np.ones(len(x)), *before])
     there = np.isfinite(x) & np.isfinite(design).all(axis=1)
     if there.sum() < 2 * (lags + 1):
         raise DataError(

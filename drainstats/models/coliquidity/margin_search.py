@@ -64,7 +64,7 @@ class SeriesFit:
 
 
 def evaluate(spec: GARCH, y: FloatArray, theta: FloatArray, level: float) -> VariancePath:
-    """One pass of the recursion over a standardised series."""
+    """One pass of the recursion over a standardised series; a point where it overflows counts as infinitely bad."""
     from drainstats.kernels import garch as kernels
 
     T, K = len(y), len(theta)
@@ -73,6 +73,8 @@ def evaluate(spec: GARCH, y: FloatArray, theta: FloatArray, level: float) -> Var
         np.ascontiguousarray(y), theta, spec.mean == "constant", spec.p, spec.o, spec.q, spec.start == "rugarch", level,
         h, dlogh, gradient,
     )  # fmt: skip
+    if not (np.isfinite(value) and np.isfinite(gradient).all()):
+        return VariancePath(-np.inf, np.zeros(K), h, dlogh)
     return VariancePath(value, gradient, h, dlogh)
 
 
@@ -202,7 +204,8 @@ def fit_series(spec: GARCH, raw: FloatArray) -> SeriesFit:
     basis, notes = _bounds(spec, weights)
     converged = bool(np.isfinite(path.loglikelihood) and gap * T < LOSS)
     if not converged:
-        notes = (*notes, f"not converged: a step could still gain {gap * T:.3g} of log-likelihood to first order")
+        gain = f"a step could still gain {gap * T:.3g} of log-likelihood to first order"
+        basis, notes = basis[:, :0], (*notes, f"not converged, no standard errors: {gain}")
     units = np.concatenate([[scale] * k0, [scale**2], np.ones(len(weights))])
     offset = np.zeros(len(theta))
     offset[:k0] = shift
