@@ -13,7 +13,7 @@ from drainstats.frames import to_pandas
 from drainstats.panel import sessions as exchange
 from drainstats.panel.align import Clock, placed
 from drainstats.panel.cleaning import DESCRIPTIONS, Bars, Ledger, tidy
-from drainstats.panel.merging import merged, rule_of, runs
+from drainstats.panel.merging import merged, repeated, rule_of, runs
 from drainstats.panel.status import State, of_bars
 from drainstats.panel.symbols import described, split
 from drainstats.panel.tables import NAT, index_of, stamps_of, table_of
@@ -104,7 +104,7 @@ def _on_clock(asset: str, bars: Bars, rule: Clock, outside: str, ledger: Ledger)
     if len(starts) == len(labels):
         return Bars(index_of(labels), bars.fields)
     index = bars.index
-    ledger.note(asset, "several-bars-in-row", index[np.setdiff1d(np.arange(len(labels)), starts)])
+    ledger.note(asset, "several-bars-in-row", index[repeated(labels)])
     return Bars(index_of(labels[starts]), {f: merged(v, starts, rule_of(f)) for f, v in bars.fields.items()})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from drainstats.errors import check_option
-from drainstats.typing import FloatArray, IntArray
+from drainstats.typing import BoolArray, FloatArray, IntArray
 
 SUMMED = ("volume", "dollar_volume", "trades", "buy_volume")
 HOW = {"open": "first", "high": "max", "low": "min", "close": "last", **dict.fromkeys(SUMMED, "sum")}
@@ -60,6 +60,11 @@ def merged(values: FloatArray, starts: IntArray, how: str) -> FloatArray:
     return np.where(found, values[np.where(found, at, 0)], np.nan)
 
 
+def repeated(rows: IntArray) -> BoolArray:
+    """Which entries equal the one before."""
+    return np.r_[False, rows[1:] == rows[:-1]][: len(rows)]
+
+
 def runs(rows: IntArray) -> IntArray:
     """Where each run of equal neighbours begins."""
-    return np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]]) if len(rows) else np.empty(0, dtype=np.int64)
+    return np.flatnonzero(~repeated(rows))

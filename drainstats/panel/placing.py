@@ -13,7 +13,7 @@ from drainstats.errors import MissingExtraError
 from drainstats.panel import sessions as exchange
 from drainstats.panel.align import Clock
 from drainstats.panel.cleaning import Ledger
-from drainstats.panel.merging import merged, rule_of, runs
+from drainstats.panel.merging import merged, repeated, rule_of, runs
 from drainstats.panel.status import Codes, State, closed
 from drainstats.panel.tables import NAT, index_of, nanoseconds_of, stamps_of, table_of, values_of
 from drainstats.typing import FloatArray, IntArray
@@ -119,7 +119,7 @@ class Canvas:
         self.status[line, out] = np.minimum.reduceat(source.status[asset][cells], starts)
         if not single:
             bars = cells[source.available[asset][cells] != NAT]
-            again = np.setdiff1d(bars, bars[runs(at[bars])])
+            again = bars[repeated(at[bars])]
             ledger.note(self.assets[line], "several-bars-in-row", source.panel.index[again])
 
     def complete_at(self, line: int, moments: IntArray) -> None:
