@@ -172,8 +172,8 @@ def book_slope(book: Any, side: Literal["bid", "ask", "both"] = "both") -> pd.Se
     """Elasticity of the book (Naes and Skjeltorp, 2006): how fast depth grows with distance from the mid.
 
     With v_k the log of the cumulative size up to level k and p_0 the mid, the mean over the levels of
-    v_1 / |p_1/p_0 − 1| for the first and (v_{k+1}/v_k − 1) / |p_{k+1}/p_k − 1| for those behind it; "both" is the mean
-    of the two sides.
+    ``v_1 / |p_1/p_0 − 1|`` for the first and ``(v_{k+1}/v_k − 1) / |p_{k+1}/p_k − 1|`` for those behind it; "both" is
+    the mean of the two sides.
 
     Parameters
     ----------

@@ -99,15 +99,15 @@ def tick_bars(
           ``trades``, ``vwap`` (quote currency; NaN without volume).
         - ``buy_volume``, ``signed_volume`` (bought less sold, base units; unknown sides in neither), ``imbalance``
           (signed over all volume, -1 to 1).
-        - ``amihud``: |log return| from the close of the bar before to the close, over ``dollar_volume`` (per unit of
-          quote currency); the first bar of a day counts from its open, as in Barardehi et al. (2021). NaN without value
-          and before the day's second trade.
+        - ``amihud``: ``|log return|`` from the close of the bar before to the close, over ``dollar_volume`` (per unit
+          of quote currency); the first bar of a day counts from its open, as in Barardehi et al. (2021). NaN without
+          value and before the day's second trade.
         - ``kyle_lambda``: slope of the regression with intercept of Δ price on the trade's signed amount (quote
           currency per base unit); NaN with fewer than three pairs or equal amounts.
         - ``roll``: 2 sqrt(−cov(r, r before)), covariance with divisor n − 1, with the sign of −cov (fraction of the
           price); NaN with fewer than two pairs.
         - ``realised_variance``: sum of r²; adds up over the bars of a day.
-        - ``vpin``: mean of |bought − sold| / bucket over the last ``vpin_window`` full buckets (0 to 1); a trade is
+        - ``vpin``: mean of ``|bought − sold|`` / bucket over the last ``vpin_window`` full buckets (0 to 1); a trade is
           split where a bucket is full, the unfinished bucket is dropped at midnight.
         - with quotes: ``ofi``, the sum over the quotes stamped in the bar of their order flow (base units; Cont,
           Kukanov and Stoikov 2014); ``quoted_spread`` (ask − bid) / mid, weighted by the time that a quote was in
