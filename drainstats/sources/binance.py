@@ -150,7 +150,8 @@ def _depth_events(source: Source) -> pd.DataFrame:
 
 def _bands(source: Source) -> pd.DataFrame:
     """Depth within 1 to 5 % of the mid, a row a snapshot: ``bid_depth_1`` … in coins, ``bid_notional_1`` … in quote."""
-    layout = Layout("timestamp", {"percentage": "percentage", "depth": "depth", "notional": "notional"})
+    theirs = ("percentage", "depth", "notional")
+    layout = Layout("timestamp", {name: name for name in theirs}, needed=theirs)
     long = layout.read(source)
     attrs = long.attrs
     band = np.asarray(long["percentage"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,17 +19,18 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import DataError, require_extra
-from drainstats.sources.fastcsv import parsed, stripped
+from drainstats.sources.fastcsv import labelled, parsed
 from drainstats.sources.opening import MAX_BYTES
-from drainstats.sources.stamps import StampColumn
+from drainstats.sources.stamps import StampColumn, shown
 from drainstats.typing import FloatArray, IntArray
 
-Kind = Literal["number", "money", "time", "text", "label"]
+Kind = Literal["number", "whole", "money", "time", "text", "label"]
 BLANKS = ("", "NaN", "nan", "NULL", "null", "None", "NA", "N/A")
 SEPARATORS = ",;\t|"
 _BLOCK = 2**25
 _ROWS = 2**18
 _INFINITIES = ("inf", "infinity")
+_MONEY = re.compile(r"^\$|,|%$")
 
 
 class Cells:
@@ -43,8 +45,9 @@ class Cells:
     def read(self, kinds: Mapping[str, Kind]) -> dict[str, Any]:
         """Column name → what its kind says, in one parse.
 
-        "number" → float64 array, blanks NaN; "money" → the same from ``$1,234.50`` or ``12 %``; "time" → `StampColumn`;
-        "text" → object array of str; "label" → Categorical of stripped str, for columns with few values such as sides.
+        "number" → float64 array, blanks NaN; "money" → the same from ``$1,234.50`` or ``12 %``; "whole" → uint64 array,
+        exact, for identifiers; "time" → `StampColumn`; "text" → object array of str; "label" → Categorical of stripped
+        str, for columns with few values such as sides.
         """
         raise NotImplementedError
 
@@ -57,7 +60,7 @@ class Cells:
         rows = np.flatnonzero(bad)
         if len(rows):
             row = int(rows[0])
-            raise DataError(f"{str(values[row])!r} {why}.", file=self.file, row=self.line(row), column=name)
+            raise DataError(f"{shown(values[row])} {why}.", file=self.file, row=self.line(row), column=name)
 
 
 class TextCells(Cells):
@@ -109,10 +112,12 @@ class TextCells(Cells):
         for block in self._blocks(places):
             for name, kind in kinds.items():
                 text = _filled(block[places[name]])
-                if kind in ("number", "money"):
+                if kind == "whole":
+                    parts[name].append(wholes(self, name, text, before=rows))
+                elif kind in ("number", "money"):
                     parts[name].append(numbers(self, name, text, money=kind == "money", before=rows))
                 elif kind == "label":
-                    parts[name].append(stripped(pd.Categorical(text)))
+                    parts[name].append(_labels(text))
                 else:
                     parts[name].append(text)
             rows += len(block)
@@ -235,9 +240,11 @@ class ParquetCells(Cells):
             dated = numeric or pd.api.types.is_datetime64_any_dtype(values)
             return StampColumn(values if dated else _filled(values), name, self.file, self.line)
         if kind == "label":
-            return stripped(pd.Categorical(_filled(values)))
+            return _labels(_filled(values))
         if kind == "text":
             return _filled(values)
+        if kind == "whole":
+            return wholes(self, name, _filled(values))
         if numeric:
             return values.to_numpy(dtype=np.float64, na_value=np.nan)
         return numbers(self, name, _filled(values), money=kind == "money")
@@ -250,23 +257,36 @@ def separator(line: bytes) -> str:
 
 def numbers(cells: Cells, name: str, text: Any, *, money: bool = False, before: int = 0) -> FloatArray:
     """Cells of text as floats, blanks as NaN; anything else names its line. ``before``: rows above the first one."""
-    column = pd.Series(text, dtype="str").str.strip()
-    blank = column.isin(BLANKS)
+    column = [str(cell).strip() for cell in text]
+    blank = np.fromiter((cell in BLANKS for cell in column), dtype=bool, count=len(column))
     if money:
-        column = column.str.replace(r"^\$|,|%$", "", regex=True)
-    values = pd.to_numeric(column.mask(blank), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = np.isnan(values) & ~np.asarray(blank)
+        column = [_MONEY.sub("", cell) for cell in column]
+    values = np.asarray(pd.to_numeric(np.array(column, dtype=object), errors="coerce"), dtype=np.float64)
+    bad = np.isnan(values) & ~blank
     large = np.isinf(values)
-    if large.any():
-        large &= ~np.asarray(column.str.lower().str.lstrip("+-").isin(_INFINITIES))
+    for place in np.flatnonzero(large):
+        large[place] = column[place].lower().lstrip("+-") not in _INFINITIES
     rows = np.flatnonzero(bad | large)
     if len(rows):
-        cell, row = str(text[rows[0]]), int(rows[0])
+        cell, row = text[rows[0]], int(rows[0])
         why = "is larger than any number here can be" if large[row] else "is not a number"
-        if not large[row] and "," in cell:
+        if not large[row] and "," in str(cell):
             why += "; a decimal point and no marks between thousands are expected"
-        raise DataError(f"{cell!r} {why}.", file=cells.file, row=cells.line(before + row), column=name)
+        raise DataError(f"{shown(cell)} {why}.", file=cells.file, row=cells.line(before + row), column=name)
     return values
+
+
+def wholes(cells: Cells, name: str, text: Any, *, before: int = 0) -> np.ndarray:
+    """Cells of text as whole numbers from 0 to 2⁶⁴ - 1, exact; anything else names its line."""
+    column = pd.Series(text, dtype="str").str.strip()
+    odd = ~np.asarray(column.str.fullmatch(r"[0-9]{1,20}"))
+    values = [0 if bad else int(cell) for cell, bad in zip(column, odd, strict=True)]
+    rows = np.flatnonzero(odd | np.array([value >= 2**64 for value in values]))
+    if len(rows):
+        row = int(rows[0])
+        why = f"{str(text[row])!r} is no whole number from 0 to 2⁶⁴ - 1."
+        raise DataError(why, file=cells.file, row=cells.line(before + row), column=name)
+    return np.array(values, dtype=np.uint64)
 
 
 def plain(data: bytes, file: Path) -> bytes:
@@ -319,13 +339,18 @@ def _refuse_twins(names: Sequence[str], file: Path, number: int | None) -> None:
 
 def _filled(values: pd.Series) -> Any:
     """Text cells as an object array of str in which a missing one is an empty string."""
-    plain = values.astype(object)
-    return plain.where(plain.notna(), "").to_numpy(dtype=object)
+    return values.to_numpy(dtype=object, na_value="")
+
+
+def _labels(text: Any) -> pd.Categorical:
+    codes, names = pd.factorize(np.array([str(cell) for cell in text], dtype=object))
+    return labelled(codes, names)
 
 
 def _joined(pieces: list[Any]) -> Any:
     if len(pieces) == 1:
         return pieces[0]
     if isinstance(pieces[0], pd.Categorical):
-        return stripped(pd.api.types.union_categoricals(pieces))
+        united = pd.api.types.union_categoricals(pieces)
+        return labelled(united.codes, united.categories)
     return np.concatenate(pieces)

@@ -48,7 +48,7 @@ def _fields(table: str, columns: Any) -> dict[str, str]:
         return {"price": "price", "amount": "size"}
     if table == "quotes":
         return _quotes()
-    return _levels(columns) or {"price": "price", "amount": "size", "id": "order_id"}
+    return _levels(columns) or {"price": "price", "amount": "size"}
 
 
 def _csv(source: Source, table: str) -> pd.DataFrame:
@@ -64,6 +64,7 @@ def _csv(source: Source, table: str) -> pd.DataFrame:
         divide=dict.fromkeys(prices, _NANO) if fixed else {},
         side=("side", SIDES) if orders else None,
         labels={"action": "action"} if orders else {},
+        ids={"id": "order_id"} if table == "book" and orders else {},
         received="ts_recv" if dated == "ts_event" else None,
         symbol="symbol",
     )
@@ -125,14 +126,16 @@ def _dbn(source: Source, table: str) -> pd.DataFrame:
     if "price" in fields and "side" in raw:
         columns["side"] = _sides(raw["side"], source)
     if table == "book" and "price" in fields and "action" in raw:
-        columns["action"] = raw["action"].to_numpy(dtype=object)
+        columns |= {"id": raw["order_id"].to_numpy(dtype=np.uint64), "action": raw["action"].to_numpy(dtype=object)}
     if stamp == "ts_event" and "ts_recv" in raw:
         columns["received"] = _stamps(raw, "ts_recv", source)
     frame = pd.DataFrame(columns, index=index.rename("time"))
-    used = {*fields.values(), stamp, "symbol", "side", "action"}
+    used = {*fields.values(), stamp, "ts_recv", "symbol", "side", "action", "order_id", "instrument_id"}
     frame.attrs = {"rules": [f"dbn-{store.schema}"], "ignored": [c for c in raw if c not in used]}
-    if "symbol" in raw:
-        name_symbols(frame, pd.Categorical(raw["symbol"].astype(str)))
+    # An instrument to which the file gives no name goes by its number.
+    numbers = raw["instrument_id"].astype(str)
+    names = raw["symbol"].fillna(numbers) if "symbol" in raw else numbers
+    name_symbols(frame, pd.Categorical(names.astype(str).to_numpy(dtype=object)))
     return frame
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,11 @@ def parsed(
     except ImportError:
         return None
     first = _cells(data, start, separator)
-    types = {"number": arrow.float64(), "label": arrow.dictionary(arrow.int32(), arrow.string())}
+    types = {
+        "number": arrow.float64(),
+        "whole": arrow.uint64(),
+        "label": arrow.dictionary(arrow.int32(), arrow.string()),
+    }
     wanted = {
         str(places[name]): (arrow.int64() if _is_whole(first, places[name]) else arrow.string())
         if kind == "time"
@@ -79,19 +83,20 @@ def _is_whole(first: list[bytes], place: int) -> bool:
 def _column(values: Any, kind: str) -> Any:
     """A column as NumPy or pandas hold it; None where pyarrow reads more leniently than we do."""
     if kind == "label":
-        return stripped(values.to_pandas().array)
+        whole = values.unify_dictionaries().combine_chunks()
+        return labelled(whole.indices.to_numpy(), whole.dictionary.to_pylist())
     if kind == "time" and str(values.type) == "string":
         return values.to_pandas().to_numpy(dtype=object)
     array = values.to_numpy()
-    if kind == "time":
+    if kind in ("time", "whole"):
         return array if values.null_count == 0 else None
     # nan(1) and 1e999 are numbers to pyarrow.
     return array if np.count_nonzero(np.isfinite(array)) == len(array) - values.null_count else None
 
 
-def stripped(labels: Any) -> pd.Categorical:
+def labelled(codes: Any, names: Iterable[Any]) -> pd.Categorical:
     """Labels without blanks around them, their categories in order."""
-    plain = [str(label).strip() for label in labels.categories]
-    known = sorted(set(plain))
-    places = np.array([known.index(label) for label in plain], dtype=np.int32)
-    return pd.Categorical.from_codes(places[labels.codes], known)
+    plain = [str(name).strip() for name in names]
+    known = {label: place for place, label in enumerate(sorted(set(plain)))}
+    places = np.array([known[label] for label in plain] or [0], dtype=np.int32)
+    return pd.Categorical.from_codes(places[codes], list(known), validate=False)

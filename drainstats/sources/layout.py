@@ -115,9 +115,10 @@ class Layout:
 
     time : his column of stamps; fields : our name → his, of numbers; names : of a file without a header; skip : lines
     before the header; divide : our name → divisor of whole numbers; side : his column and what its values (lower case)
-    mean; flags : our name → his columns of true and false; labels : our name → his, of words; received : his stamps of
-    receipt; symbol : his column of instruments; mixed : stamps may change their unit; zone : of stamps that name none;
-    money : numbers carry signs of currency; whole : price and amount must be finite, and the amount not negative.
+    mean; flags : our name → his columns of true and false; labels : our name → his, of words; ids : our name → his, of
+    identifiers; received : his stamps of receipt; symbol : his column of instruments; mixed : stamps may change their
+    unit; zone : of stamps that name none; money : numbers carry signs of currency; whole : price and amount must be
+    finite, and the amount not negative.
     """
 
     time: str
@@ -128,8 +129,10 @@ class Layout:
     side: tuple[str, Mapping[str, int]] | None = None
     flags: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
     received: str | None = None
     symbol: str | None = None
+    needed: tuple[str, ...] = ()
     mixed: bool = False
     zone: str = "UTC"
     money: bool = False
@@ -139,9 +142,10 @@ class Layout:
         """The tidy table, with ``attrs``: rules, ignored columns, and the symbol when the file has one only."""
         cells = source.cells(self.names, self.skip)
         theirs = {name.lower(): name for name in cells.names}
-        if self.time not in theirs:
-            listed = shortened(cells.names)
-            raise DataError(f"No column {self.time!r}; the file has {listed}.", file=source.path, row=self.skip + 1)
+        for name in (self.time, *self.needed):
+            if name not in theirs:
+                listed = shortened(cells.names)
+                raise DataError(f"No column {name!r}; the file has {listed}.", file=source.path, row=self.skip + 1)
         kinds = self._kinds(theirs)
         raw = cells.read(kinds)
         rules: list[str] = []
@@ -149,15 +153,16 @@ class Layout:
         columns = self._columns(cells, theirs, raw)
         table = pd.DataFrame(columns, index=index.rename("time"), copy=False)
         table.attrs = {"rules": rules, "ignored": [name for name in cells.names if name not in kinds]}
-        if self.symbol and self.symbol in theirs:
+        if self.symbol is not None and self.symbol in theirs:
             name_symbols(table, raw[theirs[self.symbol]])
         return table
 
     def _kinds(self, theirs: Mapping[str, str]) -> dict[str, Kind]:
         wanted: dict[str, Kind] = dict.fromkeys(self.fields.values(), "money" if self.money else "number")
         words = [*self.flags.values(), *self.labels.values(), self.symbol, self.side[0] if self.side else None]
-        wanted |= dict.fromkeys([name for name in words if name], "label")
-        wanted |= dict.fromkeys([name for name in (self.time, self.received) if name], "time")
+        wanted |= dict.fromkeys([name for name in words if name is not None], "label")
+        wanted |= dict.fromkeys(self.ids.values(), "whole")
+        wanted |= dict.fromkeys([name for name in (self.time, self.received) if name is not None], "time")
         return {theirs[name]: kind for name, kind in wanted.items() if name in theirs}
 
     def _columns(self, cells: Cells, theirs: Mapping[str, str], raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +179,7 @@ class Layout:
         for ours, name in self.flags.items():
             if name in theirs:
                 columns[ours] = _coded(cells, theirs[name], raw[theirs[name]], _FLAGS) == 1
-        for ours, name in self.labels.items():
+        for ours, name in (*self.ids.items(), *self.labels.items()):
             if name in theirs:
                 columns[ours] = raw[theirs[name]]
         if self.received and self.received in theirs:

@@ -9,7 +9,7 @@ from drainstats.sources.layout import Format, Layout, Source, sided
 _SATOSHI = 100_000_000
 # The exchange's stamp is that of the order's creation, days before some of the events: the event's own is of receipt.
 _BITSTAMP = Layout(
-    "timestamp", {"price": "price", "amount": "volume", "id": "id"}, divide={"amount": _SATOSHI},
+    "timestamp", {"price": "price", "amount": "volume"}, ids={"id": "id"}, divide={"amount": _SATOSHI},
     side=sided("direction"), labels={"action": "action"}, whole=True,
 )  # fmt: skip
 _TRUEFX = Layout("stamp", {"bid": "bid", "ask": "ask"}, names=("pair", "stamp", "bid", "ask"), symbol="pair")

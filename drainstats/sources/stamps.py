@@ -34,7 +34,14 @@ _STYLES = (
 _NO_EPOCH = "is no time since 1970 in seconds, milli-, micro- or nanoseconds"
 # Nanoseconds, which panels count in, end in 2262.
 _LATEST = pd.Timestamp("2200-12-31").value
+_SHOWN = 80
 _FAR = "lies outside the years 1700 to 2200"
+
+
+def shown(cell: object) -> str:
+    """A cell as errors show it: its beginning, in quotes."""
+    text = str(cell)
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
 
 
 class StampColumn:
@@ -67,7 +74,7 @@ class StampColumn:
         rows = np.flatnonzero(bad)
         if len(rows):
             cell = self.values.iloc[rows[0]] if isinstance(self.values, pd.Series) else self.values[rows[0]]
-            raise DataError(f"{str(cell)!r} {why}.", file=self.file, row=self.line(int(rows[0])), column=self.name)
+            raise DataError(f"{shown(cell)} {why}.", file=self.file, row=self.line(int(rows[0])), column=self.name)
 
     def _datetimes(self, values: pd.Series, rules: list[str]) -> pd.DatetimeIndex:
         self._refuse(np.asarray(values.isna()), "is no time")
@@ -100,7 +107,9 @@ class StampColumn:
     def _texts(self, text: pd.Series, rules: list[str], zone: str) -> pd.DatetimeIndex:
         zoned = np.asarray(text.str.contains(_ZONED, regex=True), dtype=bool)
         stamps = _parsed(text)
-        self._refuse(np.asarray(stamps.isna()), "is not an ISO date or time")
+        # "now" and "today" are times to pandas.
+        words = ~np.asarray(text.str.contains("[0-9]", regex=True), dtype=bool)
+        self._refuse(np.asarray(stamps.isna()) | words, "is not an ISO date or time")
         missing = "names no time zone, the first row does" if zoned[0] else "names a time zone, the first row does not"
         self._refuse(zoned != zoned[0], f"{missing}; give all stamps one")
         index = self._nanoseconds(pd.DatetimeIndex(stamps))

@@ -15,7 +15,7 @@ _BASE = ("exchange", "symbol", "timestamp", "local_timestamp")
 _tardis = partial(Layout, "timestamp", received="local_timestamp", symbol="symbol")
 _TRADE = {"price": "price", "amount": "amount"}
 _TICKED = ("funding_rate", "predicted_funding_rate", "open_interest", "last_price", "index_price", "mark_price")
-_TRADES = _tardis(_TRADE, side=sided("side"), whole=True)
+_TRADES = _tardis(_TRADE, side=sided("side"), needed=("side", "price", "amount"), whole=True)
 _QUOTES = _tardis({"bid": "bid_price", "bid_size": "bid_amount", "ask": "ask_price", "ask_size": "ask_amount"})
 _UPDATES = _tardis(_TRADE, side=sided("side"), flags={"snapshot": "is_snapshot"}, whole=True)
 _TICKER = _tardis({name: name for name in _TICKED})

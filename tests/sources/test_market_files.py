@@ -233,7 +233,7 @@ CASES: dict[str, list[Case]] = {
         Case("bars", "generic", BARS, ["epoch-ms"], "close", delimited(0, 4, times(10**6)))
     ],
     "bitstamp-*": [
-        Case("book", "bitstamp-orders", ["price", "amount", "id", "side", "action"], ["epoch-ms", "received-as-time"],
+        Case("book", "bitstamp-orders", ["price", "amount", "side", "id", "action"], ["epoch-ms", "received-as-time"],
              "amount", delimited(1, 4, times(10**6), scale=1e8))
     ],
     "cryptodatadownload-binance-daily/*": [
@@ -344,7 +344,7 @@ CASES: dict[str, list[Case]] = {
              dbn("ts_event", "price"), "ESU4")
     ],
     f"{N}databento__orderbooks_mbo*": [
-        Case("book", "dbn", ["price", "amount", "id", "side", "action", "received"], interval("mbo"), "price",
+        Case("book", "dbn", ["price", "amount", "side", "id", "action", "received"], interval("mbo"), "price",
              dbn("ts_event", "price"), "ESM4")
     ],
     f"{N}tardis__*snapshot_25*": [
@@ -412,7 +412,7 @@ def test_files_are_there(data_root):
     assert len(FILES) > 300
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", FILES, ids=ascii)
 def test_a_file_is_read_as_its_bytes_say_or_refused(name):
     if name.endswith(".dbn.zst"):
         pytest.importorskip("databento")
