@@ -49,12 +49,13 @@ def assembled(
     if symbols is not None:
         tables = split(tables, symbols, ledger)
     rule = Clock.named(clock) if clock else _inferred(tables)
-    names = list(tables)
+    names, named = list(tables), UNITS | dict(units or {})
+    if named["volume"] == UNITS["volume"]:
+        _value(tables, ledger)
     # Each table is let go once it is placed, so that the bars are not held twice.
     on_clock = {asset: _on_clock(asset, tables.pop(asset), rule, outside, ledger) for asset in names}
     index = _rows(rule, on_clock, rows)
     fields, available, status = _filled(on_clock, index, rule, pd.Timedelta(delay))
-    named = UNITS | dict(units or {})
     return {
         "fields": fields,
         "asset_table": _asset_table(names, assets, symbols).assign(clock=rule.name),
@@ -86,6 +87,16 @@ def split_long(frame: Any, time: str, asset: str) -> tuple[dict[str, pd.DataFram
 def _inferred(tables: Mapping[str, Bars]) -> Clock:
     stamps = np.concatenate([pd.unique(t.index.as_unit("ns").asi8) for t in tables.values()])
     return Clock.inferred(pd.DatetimeIndex(pd.unique(stamps), tz="UTC"))
+
+
+def _value(tables: Mapping[str, Bars], ledger: Ledger) -> None:
+    """Where some assets come with traded value, the others get theirs from closes and volumes."""
+    if not any("dollar_volume" in t.fields for t in tables.values()):
+        return
+    for asset, table in tables.items():
+        if "dollar_volume" not in table.fields and {"close", "volume"} <= set(table.fields):
+            table.fields["dollar_volume"] = table.fields["close"] * table.fields["volume"]
+            ledger.note(asset, "value-at-close", table.index)
 
 
 def _on_clock(asset: str, bars: Bars, rule: Clock, outside: str, ledger: Ledger) -> Bars:

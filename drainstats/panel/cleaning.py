@@ -20,6 +20,7 @@ outside-dropped           bars outside the sessions are left out, as was asked f
 ends-at-close             a bar that would end after the close of the exchange is taken to end there
 no-session-on-day         a daily bar stands on a day without a session: it keeps its date, the usual close is its end
 regular-close             no calendar is installed: the regular close stands for the true one
+value-at-close            an asset without traded value of its own, beside one that has it, gets close × volume
 before-first-row          bars known before the first row of a join have no row to stand in
 after-last-row            bars known only after the last row of a join have no row to stand in
 incomplete-row            a coarser row was made of fewer rows than it has room for

@@ -11,7 +11,7 @@ import pandas as pd
 from drainstats.errors import DataError, check_option, require_extra
 from drainstats.panel import sessions as exchange
 from drainstats.panel.align import Clock
-from drainstats.panel.build import OUTSIDE
+from drainstats.panel.build import OUTSIDE, UNITS
 from drainstats.panel.cleaning import Ledger
 from drainstats.panel.placing import Canvas, Rows, Source, refuse_ambiguous
 from drainstats.panel.tables import NAT
@@ -28,6 +28,8 @@ def joined(one: LiquidityPanel, other: LiquidityPanel, clock: str | None, outsid
     twice = [a for a in one.assets if a in other.asset_table.index]
     if twice:
         raise DataError(f"The asset {twice[0]!r} stands in both panels; select or rename one.")
+    ledger = Ledger()
+    one, other = _with_value(one, other, ledger), _with_value(other, one, ledger)
     sources = (Source.of(one), Source.of(other))
     rule = _common(one.clock, other.clock) if clock in BOTH else Clock.named(clock) if clock else one.clock
     rows = _rows(rule, sources)
@@ -37,7 +39,7 @@ def joined(one: LiquidityPanel, other: LiquidityPanel, clock: str | None, outsid
         if not len(rows.labels):
             raise DataError(f"The panels have no common row on {rule.name}: check their spans, or join by union.")
     table = pd.concat([one.asset_table, other.asset_table])
-    canvas, ledger = Canvas(rows, list(table.index), dict.fromkeys([*one.fields, *other.fields])), Ledger()
+    canvas = Canvas(rows, list(table.index), dict.fromkeys([*one.fields, *other.fields]))
     for source, first in zip(sources, (0, len(one.assets)), strict=True):
         refuse_ambiguous(source, rows)
         for asset in range(len(source.panel.assets)):
@@ -55,6 +57,17 @@ def joined(one: LiquidityPanel, other: LiquidityPanel, clock: str | None, outsid
         provenance={"joined": [dict(one.provenance), dict(other.provenance)], "clock": clock or rule.name},
         ledger=ledger.after(one.ledger, other.ledger),
     )
+
+
+def _with_value(panel: LiquidityPanel, other: LiquidityPanel, ledger: Ledger) -> LiquidityPanel:
+    """The panel with traded value as a field, where the other has it so: else its assets' value would be lost."""
+    name = "dollar_volume"
+    if name not in other.fields or name in panel.fields or name not in panel.field_names:
+        return panel
+    value = panel[name]
+    for asset in panel.assets:
+        ledger.note(asset, "value-at-close", panel.index[value[asset].notna().to_numpy()])
+    return replace(panel, fields={**panel.fields, name: value}, units={**panel.units, name: UNITS[name]})
 
 
 def _common(one: Clock, other: Clock) -> Clock:

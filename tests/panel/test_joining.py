@@ -166,3 +166,18 @@ def test_no_bar_stands_before_it_was_known_and_none_is_lost_silently(hours, days
         lost = both.ledger[(both.ledger["asset"] == asset) & both.ledger["rule"].isin(
             ["before-first-row", "after-last-row", "outside-dropped"])]["rows"].sum()  # fmt: skip
         assert both["volume"][asset].sum() == 5.0 * (len(known) - lost)
+
+
+def test_traded_value_is_not_lost_beside_a_panel_that_stores_it():
+    index = pd.date_range("2024-01-01", periods=4, tz="UTC")
+    plain = pd.DataFrame({"close": [1.0, 2, 3, 4], "volume": [10.0, 0, np.nan, 5]}, index)
+    stored = plain.assign(dollar_volume=[9.0, 1, 2, np.nan])
+    one, other = LiquidityPanel.from_bars({"A": plain}), LiquidityPanel.from_bars({"B": stored})
+    whole = LiquidityPanel.from_bars({"A": plain, "B": stored})
+    for panel in (one.join(other), other.join(one), whole):
+        np.testing.assert_array_equal(panel["dollar_volume"]["A"], [10.0, 0, np.nan, 20])
+        np.testing.assert_array_equal(panel["dollar_volume"]["B"], [9.0, 1, 2, np.nan])
+        assert panel.units["dollar_volume"] == "quote currency"
+        assert "value-at-close" in set(panel.ledger.query("asset == 'A'")["rule"])
+    contracts = LiquidityPanel.from_bars({"A": plain, "B": stored}, units={"volume": "contracts"})
+    assert contracts["dollar_volume"]["A"].isna().all()
