@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import importlib.util
 import lzma
 import struct
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,7 +17,8 @@ from drainstats.errors import DataError, require_extra
 MAX_UNPACKED = 64 * 2**30
 _CHUNK = 2**20
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_FAULTS = (
+# What reading a damaged archive may raise.
+FAULTS = (
     OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, ValueError, struct.error,
     RuntimeError,
 )  # fmt: skip
@@ -44,7 +43,7 @@ def unpacked_size(path: Path, max_bytes: int = MAX_UNPACKED) -> int:
     DataError
         Too large, damaged, cut off, or a zip with a member whose name leads out of a folder.
     MissingExtraError
-        A zst file without zstandard or the extra ``ticks``.
+        A zst file without the extra ``ticks``.
 
     Examples
     --------
@@ -62,7 +61,7 @@ def unpacked_size(path: Path, max_bytes: int = MAX_UNPACKED) -> int:
             size = path.stat().st_size if opener is None else _count(opener, path, max_bytes)
     except DataError:
         raise
-    except faults() as error:
+    except FAULTS as error:
         raise DataError(f"The compressed file is damaged or cut off ({error}); fetch it again.", file=path) from error
     if size > max_bytes:
         raise DataError(f"The file holds more than {max_bytes:,} bytes, uncompressed; it is refused.", file=path)
@@ -84,7 +83,7 @@ def sole_member(path: Path, name: str | None = None) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [m.filename for m in archive.infolist() if not m.is_dir()]
-    except _FAULTS as error:
+    except FAULTS as error:
         raise DataError(f"The file is not a zip archive ({error}).", file=path) from error
     found = names if name is None else [n for n in names if n == name]
     if len(found) != 1:
@@ -131,17 +130,9 @@ def _count(opener: Callable[[Path], Any], path: Path, max_bytes: int) -> int:
 
 
 def _zstd(path: Path) -> Any:
-    if importlib.util.find_spec("zstandard") is None:
-        return require_extra("pyarrow", "ticks").input_stream(str(path), compression="zstd")
-    # A window above 128 MiB asks for memory before a byte is written; zstd itself refuses it by default.
-    unpacker = require_extra("zstandard", "ticks").ZstdDecompressor(max_window_size=2**27)
-    return unpacker.stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
-
-
-def faults() -> tuple[type[Exception], ...]:
-    """What reading a damaged archive may raise."""
-    loaded = sys.modules.get("zstandard")
-    return (*_FAULTS, loaded.ZstdError) if loaded else _FAULTS
+    # zstandard's own stream ends without a word where the file is cut off; this one says so. It refuses a window above
+    # 128 MiB, which asks for memory before a byte is written.
+    return require_extra("pyarrow", "ticks").input_stream(str(path), compression="zstd")
 
 
 _OPENERS: dict[bytes, Callable[[Path], Any]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from drainstats.errors import DataError
-from drainstats.sources.archives import faults, is_zip, opener_of, sole_member
+from drainstats.sources.archives import FAULTS, is_zip, opener_of, sole_member
 
 MAX_BYTES = 4 * 2**30
 # A file that grows more than this and is large is a bomb: tables of prices shrink to a tenth or a thirtieth.
@@ -42,7 +42,7 @@ def content(path: Path) -> Content:
         More than 4 GiB, or more than 300 times the compressed file when that is over 64 MiB; damaged, cut off or
         encrypted; a zip with no or several members.
     MissingExtraError
-        A zst file without zstandard or the extra ``ticks``.
+        A zst file without the extra ``ticks``.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def content(path: Path) -> Content:
             return Content(path, path.name, _capped(stream, path, _bounds(path)))
     except DataError:
         raise
-    except faults() as error:
+    except FAULTS as error:
         raise DataError(f"The file cannot be read ({error}).", file=path) from error
 
 

@@ -31,6 +31,7 @@ _STYLES = (
     "%Y%m%d %H:%M:%S.%f",
     "%Y%m%d-%H%M%S.%f",
 )
+_STYLED = re.compile(r"[A-Za-z]{3,9} \d|\d{4}/\d|\d{4}-\d\d?-\d\d? \d\d?-|\d{8}[ -]\d")
 _NO_EPOCH = "is no time since 1970 in seconds, milli-, micro- or nanoseconds"
 # Nanoseconds, which panels count in, end in 2262.
 _LATEST = pd.Timestamp("2200-12-31").value
@@ -57,7 +58,7 @@ class StampColumn:
         """UTC nanoseconds; what was assumed is added to ``rules``. ``mixed`` allows several epoch units in a column."""
         values = self.values
         if isinstance(values, pd.Series) and pd.api.types.is_datetime64_any_dtype(values):
-            return self._datetimes(values, rules)
+            return self._datetimes(values, rules, zone)
         if np.asarray(values).dtype.kind in "iuf":
             numbers = np.asarray(values)
             if numbers.dtype.kind in "iu" and ((numbers >= 19000101) & (numbers <= 21001231)).all():
@@ -76,12 +77,11 @@ class StampColumn:
             cell = self.values.iloc[rows[0]] if isinstance(self.values, pd.Series) else self.values[rows[0]]
             raise DataError(f"{shown(cell)} {why}.", file=self.file, row=self.line(int(rows[0])), column=self.name)
 
-    def _datetimes(self, values: pd.Series, rules: list[str]) -> pd.DatetimeIndex:
+    def _datetimes(self, values: pd.Series, rules: list[str], zone: str) -> pd.DatetimeIndex:
         self._refuse(np.asarray(values.isna()), "is no time")
         index = pd.DatetimeIndex(values)
         if index.tz is None:
-            rules.append("naive-as-utc")
-            index = index.tz_localize("UTC")
+            index = self._localized(index, rules, zone)
         return self._nanoseconds(index.tz_convert("UTC"))
 
     def _epochs(self, numbers: np.ndarray, rules: list[str], mixed: bool) -> pd.DatetimeIndex:
@@ -116,13 +116,13 @@ class StampColumn:
         if zoned[0]:
             if text.str.extract(_OFFSET)[0].fillna("Z").nunique() > 1:
                 rules.append("offsets-to-utc")
-        elif zone == "UTC":
-            rules.append("naive-as-utc")
-        else:
-            index = self._from_zone(index.tz_localize(None), zone)
-        return index
+            return index
+        return self._localized(index.tz_localize(None), rules, zone)
 
-    def _from_zone(self, local: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
+    def _localized(self, local: pd.DatetimeIndex, rules: list[str], zone: str) -> pd.DatetimeIndex:
+        if zone == "UTC":
+            rules.append("naive-as-utc")
+            return local.tz_localize("UTC")
         known = local.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
         self._refuse(np.asarray(known.isna()), f"does not name one moment in {zone}, where clocks were changed then")
         return known.tz_convert("UTC")
@@ -148,7 +148,8 @@ def _parsed(text: pd.Series) -> pd.Series:
     stamps = pd.to_datetime(plain, errors="coerce", utc=True, format="ISO8601")
     for style in _STYLES:
         missing = np.asarray(stamps.isna())
-        if not missing.any():
+        # A cell that looks like none of the styles is refused later: no use in trying them all.
+        if not missing.any() or not _STYLED.match(str(plain.iloc[int(np.argmax(missing))])):
             break
         stamps[missing] = pd.to_datetime(plain[missing], errors="coerce", utc=True, format=style)
     return stamps
