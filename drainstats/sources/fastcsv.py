@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 _LONGEST = 19  # digits of a whole number that fits 64 bits
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(Z|[+-]\d{2}(?::?\d{2})?)?)?")
 
 
 def parsed(
@@ -34,24 +36,25 @@ def parsed(
     blanks : sequence of str
         Cells that stand for a missing number.
     """
-    # With quotes the two parsers part ways in damaged files; an empty line is a row of blanks to one of them; money and
-    # text need stripping.
-    if {"money", "text"} & set(kinds.values()) or data.find(b'"', start) >= 0 or data.find(b"\n\n", start) >= 0:
+    # With quotes the two parsers part ways in damaged files; money and text need stripping.
+    if {"money", "text"} & set(kinds.values()) or data.find(b'"', start) >= 0:
+        return None
+    first = _cells(data, start, separator)
+    whole = {name for name, kind in kinds.items() if kind == "time" and _is_whole(first, places[name])}
+    # An empty line is a row of blanks to pyarrow. Among whole stamps a blank is seen; elsewhere it must be looked for.
+    if not whole and data.find(b"\n\n", start) >= 0:
         return None
     try:
         arrow, reader = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.csv")
     except ImportError:
         return None
-    first = _cells(data, start, separator)
     types = {
         "number": arrow.float64(),
         "whole": arrow.uint64(),
         "label": arrow.dictionary(arrow.int32(), arrow.string()),
     }
     wanted = {
-        str(places[name]): (arrow.int64() if _is_whole(first, places[name]) else arrow.string())
-        if kind == "time"
-        else types[kind]
+        str(places[name]): (arrow.int64() if name in whole else arrow.string()) if kind == "time" else types[kind]
         for name, kind in kinds.items()
     }
     try:
@@ -86,12 +89,30 @@ def _column(values: Any, kind: str) -> Any:
         whole = values.unify_dictionaries().combine_chunks()
         return labelled(whole.indices.to_numpy(), whole.dictionary.to_pylist())
     if kind == "time" and str(values.type) == "string":
-        return values.to_pandas().to_numpy(dtype=object)
+        dated = _dated(values)
+        return values.to_pandas().to_numpy(dtype=object) if dated is None else dated
     array = values.to_numpy()
     if kind in ("time", "whole"):
         return array if values.null_count == 0 else None
     # nan(1) and 1e999 are numbers to pyarrow.
     return array if np.count_nonzero(np.isfinite(array)) == len(array) - values.null_count else None
+
+
+def _dated(values: Any) -> pd.Series | None:
+    """ISO stamps of one zone or of none as datetimes; None for other styles and mixtures."""
+    arrow, compute = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.compute")
+    found = _ISO.fullmatch(values[0].as_py())
+    if not found:
+        return None
+    zone = found[1] or ""
+    if zone and not compute.all(compute.ends_with(values, zone)).as_py():
+        return None
+    try:
+        stamps = values.cast(arrow.timestamp("ns", "UTC" if zone else None))
+    except arrow.ArrowInvalid:
+        return None
+    index = pd.DatetimeIndex(stamps.cast(arrow.int64()).to_numpy().view("datetime64[ns]"))
+    return pd.Series(index.tz_localize("UTC") if zone else index)
 
 
 def labelled(codes: Any, names: Iterable[Any]) -> pd.Categorical:
