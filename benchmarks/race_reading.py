@@ -1,8 +1,11 @@
-"""A trades CSV to a tidy table against pyarrow's own CSV reader, one thread each."""
+"""A CSV of trades into a tidy table against the CSV readers of pyarrow and pandas, one thread each."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,59 +14,109 @@ from harness import race
 
 import drainstats as ds
 
-# About 68 bytes a row: 2 MB and 300 MB.
-QUICK, ROWS, CHUNK = 30_000, 4_500_000, 250_000
-NEEDED = ("price", "qty", "time", "is_buyer_maker")
+FULL, QUICK = 17_000_000, 200_000
+NEEDED = ["time", "price", "qty", "is_buyer_maker"]
+NOTE = "stamps in UTC, sides decoded, every price and amount checked, against columns as they stand"
+_PEAK = """
+import resource, sys
+import pandas, pyarrow.csv
+import drainstats as ds
+ds.read_trades
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+path = sys.argv[1]
+table = {work}
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
 
 
-def write_trades(path: Path, rows: int) -> None:
-    """A spot trades file as Binance writes them, with a header."""
+def write_trades(path: Path, rows: int, *, dates: bool = False, chunk: int = 1_000_000) -> None:
+    """Ten days of trades as in Binance's archive; ``dates`` writes ISO stamps and the names of sides."""
     import pyarrow as pa
     import pyarrow.csv as pc
 
     rng = np.random.default_rng(0)
-    level, stamp, writer = 42_000.0, 1_704_067_200_000_000, None
-    for first in range(0, rows, CHUNK):
-        n = min(CHUNK, rows - first)
-        price = np.round(level + np.cumsum(rng.normal(0, 0.5, n)), 2)
-        amount = np.round(rng.exponential(0.05, n) + 1e-5, 5)
-        stamps = stamp + np.cumsum(rng.integers(0, 40_000, n))
-        level, stamp = float(price[-1]), int(stamps[-1])
-        columns = {
-            "id": np.arange(first, first + n) + 3_358_000_000, "price": price, "qty": amount,
-            "quote_qty": np.round(price * amount, 7), "time": stamps, "is_buyer_maker": rng.random(n) < 0.5,
-        }  # fmt: skip
-        table = pa.table(columns)
-        writer = writer or pc.CSVWriter(path, table.schema, write_options=pc.WriteOptions(quoting_style="none"))
-        writer.write_table(table)
-    if writer:
-        writer.close()
+    stamps = 1_704_067_200_000 + np.sort(rng.integers(0, 86_400_000 * 10, rows))
+    price = 42_000.0
+    with path.open("wb") as file:
+        for start in range(0, rows, chunk):
+            part = stamps[start : start + chunk]
+            steps = price + np.cumsum(rng.normal(0, 0.5, len(part)))
+            price = float(steps[-1])
+            quantity = np.round(rng.exponential(0.05, len(part)) + 1e-5, 5)
+            maker = rng.random(len(part)) < 0.5
+            table = pa.table(
+                {
+                    "id": np.arange(start, start + len(part)) + 3_000_000_000,
+                    "price": np.round(steps, 2),
+                    "qty": quantity,
+                    "quote_qty": np.round(steps * quantity, 7),
+                    "time": pa.array(part, pa.timestamp("ms")) if dates else part,
+                    **({"side": np.where(maker, "sell", "buy")} if dates else {"is_buyer_maker": maker}),
+                }
+            )
+            pc.write_csv(table, file, pc.WriteOptions(include_header=start == 0, quoting_style="none"))
+
+
+def limit(path: Path) -> str:
+    """What no reader of the file can do without."""
+    began = time.process_time()
+    lines = path.read_bytes().count(b"\n")
+    return f"bringing the bytes into memory and counting {lines:,} line ends takes {time.process_time() - began:.2f} s"
+
+
+def peak(path: Path, work: str) -> float:
+    """MiB by which a process of its own grows at most."""
+    run = subprocess.run(
+        [sys.executable, "-c", _PEAK.format(work=work), str(path)], capture_output=True, text=True, check=True
+    )
+    return round(float(run.stdout), 1)
 
 
 def races(quick: bool = False) -> list[dict[str, Any]]:
-    """`read_trades` against all columns, and against the four that it takes; the bar is a third of their speed."""
-    import pyarrow as pa
+    """Stamps as numbers, then as dates; pyarrow with every column, with the four that are needed, and pandas."""
+    rows = QUICK if quick else FULL
+    records = []
+    with tempfile.TemporaryDirectory() as folder:
+        for dates in (False, True):
+            path = Path(folder) / "trades.csv"
+            write_trades(path, rows, dates=dates)
+            records += _against(path, rows, dates, repeats=3)
+    return records
+
+
+def _against(path: Path, rows: int, dates: bool, repeats: int) -> list[dict[str, Any]]:
+    import pandas as pd
     import pyarrow.csv as pc
 
-    pa.set_cpu_count(1)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "BTCUSDT-trades-2024-01.csv")
-        write_trades(path, QUICK if quick else ROWS)
-        size = path.stat().st_size
-        read, needed = pc.ReadOptions(use_threads=False), pc.ConvertOptions(include_columns=list(NEEDED))
-        records = race(
-            f"a trades CSV of {size / 1e6:.0f} MB to a tidy table",
-            lambda: ds.read_trades(path),
-            {
-                "pyarrow.csv.read_csv, all columns": lambda: pc.read_csv(path, read),
-                "pyarrow.csv.read_csv, the four": lambda: pc.read_csv(path, read, convert_options=needed),
-            },
-            repeats=3,
-            note="theirs gives an Arrow table with whole numbers for stamps; ours a checked frame with UTC stamps and "
-            "sides. Arrow's own memory is not counted",
-        )
+    columns = [*NEEDED[:3], "side"] if dates else NEEDED
+    single, four = pc.ReadOptions(use_threads=False), pc.ConvertOptions(include_columns=columns)
+    table = ds.read_trades(path)
+    peer = pc.read_csv(path, single, convert_options=four)
+    if not np.array_equal(table["price"], peer["price"].to_numpy()) or len(table) != peer.num_rows:
+        raise AssertionError("the two readers disagree")
+    del table, peer
+    size = path.stat().st_size / 1e9
+    kept = "pyarrow.csv.read_csv(path, pyarrow.csv.ReadOptions(use_threads=False){})"
+    works = {
+        "pyarrow, every column": (lambda: pc.read_csv(path, single), kept.format("")),
+        "pyarrow, four columns": (
+            lambda: pc.read_csv(path, single, convert_options=four),
+            kept.format(f", convert_options=pyarrow.csv.ConvertOptions(include_columns={columns})"),
+        ),
+        "pandas, four columns": (
+            lambda: pd.read_csv(path, usecols=columns),
+            f"pandas.read_csv(path, usecols={columns})",
+        ),
+    }
+    records = race(
+        f"reading {rows:,} trades, {size:.2f} GB, {'dates' if dates else 'numbers'} as stamps",
+        lambda: ds.read_trades(path),
+        {name: work for name, (work, _) in works.items()},
+        repeats=repeats,
+        limit=limit(path),
+        note=NOTE,
+    )
+    own = peak(path, "ds.read_trades(path)")
     for record in records:
-        if record["peer_s"]:
-            speed = size / record["peer_s"] / 1e6
-            record["limit"] = f"pyarrow's tokeniser and conversion pass {speed:.0f} MB a second on this core"
+        record |= {"ours_mb": own, "peer_mb": peak(path, works[record["peer"]][1])}
     return records

@@ -42,7 +42,7 @@ def parsed(
     first = _cells(data, start, separator)
     whole = {name for name, kind in kinds.items() if kind == "time" and _is_whole(first, places[name])}
     # An empty line is a row of blanks to pyarrow. Among whole stamps a blank is seen; elsewhere it must be looked for.
-    if not whole and data.find(b"\n\n", start) >= 0:
+    if not whole and (first == [b""] or data.find(b"\n\n", start) >= 0):
         return None
     try:
         arrow, reader = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.csv")
