@@ -41,7 +41,7 @@ _FAR = "lies outside the years 1700 to 2200"
 
 def shown(cell: object) -> str:
     """A cell as errors show it: its beginning, in quotes."""
-    text = str(cell)
+    text = str(cell).strip()
     return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
 
 
