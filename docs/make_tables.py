@@ -1,4 +1,4 @@
-"""Write the pages that are tables of the code's own facts: measures.md, quality.md and replications.md."""
+"""Write the pages that are tables of the code's own facts: formats.md, measures.md, quality.md and replications.md."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ digits and the tail of trade sizes are measured and not judged, because authenti
 Whether volume is that of one venue or of all shows only beside another series of the same base.
 
 """
+MARKS = ("<!-- written by make_tables.py -->\n", "<!-- end -->\n")
 
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
@@ -45,6 +46,19 @@ def measures() -> str:
         "so that absolute values bias.\n"
     )
     return head + markdown(header, rows) + foot
+
+
+def formats() -> str:
+    """The page of formats, its table renewed: what is read, and what goes wrong with it."""
+    header = ["reader", "format", "what it is", "traps", "tested on"]
+    table = ds.list_formats().reset_index().sort_values("table", kind="stable")
+    rows = [
+        [f"`read_{r.table}`", f"`{r.format}`", r.title, r.traps, r.tested_on] for r in table.itertuples(index=False)
+    ]
+    rows = [[cell.replace("|", "\\|").replace("<", "&lt;") for cell in row] for row in rows]
+    page = (DOCS / "formats.md").read_text(encoding="utf-8")
+    head, foot = page.split(MARKS[0])[0], page.split(MARKS[1])[1]
+    return head + MARKS[0] + markdown(header, rows) + MARKS[1] + foot
 
 
 def quality() -> str:
@@ -77,6 +91,7 @@ def replications() -> str:
 
 
 if __name__ == "__main__":
+    write_whole(DOCS / "formats.md", formats().encode())
     write_whole(DOCS / "measures.md", measures().encode())
     write_whole(DOCS / "quality.md", quality().encode())
     write_whole(DOCS / "replications.md", replications().encode())

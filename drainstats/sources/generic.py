@@ -73,6 +73,7 @@ FORMATS = tuple(
     Format(
         "generic", table, f"any CSV or Parquet with {', '.join(NEEDED[table])}", lambda source: False,
         partial(read_generic, table=table), "columns are found by their usual names: look at attrs['ignored']",
+        genuine=table != "book",
     )
     for table in NEEDED
 )  # fmt: skip

@@ -97,7 +97,7 @@ class Format:
 
     name : as in ``format=``; table : one of the five; matches : whether a file is of it; read : the tidy table;
     title : what it is; traps : what goes wrong with it; genuine : tested on the vendor's own bytes, else on files
-    written from his documentation.
+    written from documentation.
     """
 
     name: str

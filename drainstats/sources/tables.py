@@ -34,7 +34,7 @@ def list_formats() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: format. Columns: table, title, traps, tested_on ("the vendor's bytes" or "files written from his
+        Index: format. Columns: table, title, traps, tested_on ("the vendor's bytes" or "files written from
         documentation").
 
     Examples
@@ -43,7 +43,7 @@ def list_formats() -> pd.DataFrame:
     >>> ds.list_formats().loc["lean", "table"]
     'bars'
     """
-    tested = {True: "the vendor's bytes", False: "files written from his documentation"}
+    tested = {True: "the vendor's bytes", False: "files written from documentation"}
     rows = [(f.name, f.table, f.title, f.traps, tested[f.genuine]) for f in FORMATS]
     return pd.DataFrame(rows, columns=["format", "table", "title", "traps", "tested_on"]).set_index("format")
 
@@ -177,6 +177,7 @@ def read_book(
     DataFrame
         Index ``time`` (UTC). Snapshots: ``bid_0 bid_size_0 ask_0 ask_size_0 bid_1 …`` from the best level on. Updates:
         ``side`` (1 bid, -1 ask), ``price``, ``amount`` (what is there from now on; 0 deletes the level), ``snapshot``.
+        Events of single orders: ``side``, ``price``, ``amount``, ``id`` (uint64), ``action``.
         Depth within bands of the mid (Binance bookDepth): ``bid_depth_1`` …, ``bid_notional_1`` …. A gap in a chain of
         update numbers adds ``book-gap`` to ``attrs["rules"]``.
 

@@ -29,6 +29,7 @@ import pytest
 
 import drainstats as ds
 from drainstats.errors import DataError
+from drainstats.sources.tables import FORMATS
 
 pytestmark = pytest.mark.reference
 pytest.importorskip("pyarrow")
@@ -457,6 +458,11 @@ def test_other_readers_refuse_it_by_name(name):
     for table in set(TABLES[:4]) - own:
         with pytest.raises(DataError):
             read(table, ROOT / name)
+
+
+def test_formats_that_say_so_are_tested_on_genuine_files():
+    used = {(case.format, case.table) for cases in CASES.values() for case in cases}
+    assert used == {(f.name, f.table) for f in FORMATS if f.genuine}
 
 
 def test_row_counts_of_the_provenance_pages():
