@@ -29,6 +29,7 @@ import pytest
 
 import drainstats as ds
 from drainstats.errors import DataError
+from drainstats.sources import registry
 from drainstats.sources.tables import FORMATS
 
 pytestmark = pytest.mark.reference
@@ -463,6 +464,19 @@ def test_other_readers_refuse_it_by_name(name):
 def test_formats_that_say_so_are_tested_on_genuine_files():
     used = {(case.format, case.table) for cases in CASES.values() for case in cases}
     assert used == {(f.name, f.table) for f in FORMATS if f.genuine}
+
+
+def test_the_registry_names_a_reader_that_reads_the_file():
+    for name, entry in registry.entries().items():
+        if not entry["folder"].startswith("data/"):
+            continue
+        for file in registry.remote_files(name, ["*"]):
+            kind = next(kind for pattern, kind, _ in entry["readers"] if fnmatchcase(file.name, pattern))
+            path = f"{entry['folder'].removeprefix('data/')}/{file.name}"
+            if kind in TABLES:
+                assert kind in {case.table for case in fitting(path, CASES)}, path
+            else:
+                assert fitting(path, REFUSED), path
 
 
 def test_row_counts_of_the_provenance_pages():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +12,7 @@ import drainstats as ds
 from drainstats.errors import DataError
 from drainstats.sources import cells
 from drainstats.sources.fastcsv import parsed
-from tests.sources.samples import MS, NS, SAMPLES, rows
+from tests.sources.samples import MS, NS, rows
 
 pytest.importorskip("pyarrow")
 NUMBERS = st.one_of(
@@ -80,20 +78,6 @@ def test_trades_of_any_cells(tmp_path_factory, drawn, data):
     bars = path.with_name("bars.csv")
     bars.write_text("".join(f"{';'.join(row[:3])}\n" for row in [("time", "close", "volume"), *drawn]), "utf-8")
     same(*both(monkeypatch, ds.read_bars, bars))
-
-
-@pytest.mark.parametrize("key", [k for k in SAMPLES if k[0] != "lobster"], ids="-".join)
-def test_samples_and_their_damaged_copies(key, tmp_path, monkeypatch):
-    name, data = SAMPLES[key]
-    read = getattr(ds, f"read_{key[1]}")
-    drawn = random.Random(0)
-    damaged = data
-    for number in range(15):
-        path = tmp_path / name
-        path.write_bytes(damaged)
-        same(*both(monkeypatch, read, path))
-        at = drawn.randrange(len(data))
-        damaged = data[:at] + drawn.choice([b"", b"x", b",", b"\n", b" ", b"9", b"-"]) + data[at + number % 2 :]
 
 
 def test_the_fast_way_is_taken(tmp_path):
