@@ -17,8 +17,9 @@ _MAKERS = ("is_buyer_maker", "buyer_maker", "m")
 
 def read_generic(source: Source, table: str, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     """A table by usual names; ``columns`` (ours → theirs) overrides and adds."""
+    columns = {"symbol" if ours == "asset" else ours: theirs for ours, theirs in (columns or {}).items()}
     names = source.cells().names
-    _check_map(source, table, names, columns or {})
+    _check_map(source, table, names, columns)
     found = {ours: theirs.lower() for ours, theirs in canonical(table, names, columns).items()}
     for needed in NEEDED[table]:
         if needed not in found:

@@ -36,6 +36,7 @@ _TIME = (
     "unix",
 )
 _LATE_TIME = ("ts_event", "local_timestamp", "created_at", "index", "")
+_SYMBOL = ("symbol", "asset", "instrument", "ticker")
 ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "bars": {
         "time": (*_TIME, *_LATE_TIME),
@@ -48,13 +49,14 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "trades": ("trades", "count", "tradecount", "number_of_trades"),
         "buy_volume": ("buy_volume", "taker_buy_volume", "taker_buy_base", "taker_buy_base_asset_volume"),
         "adjusted": ("adjusted", "adj close", "adj_close", "adjclose"),
+        "symbol": _SYMBOL,
     },
     "trades": {
         "time": (*_TIME, "trade_time", *_LATE_TIME),
         "price": ("price", "p", "trade_price"),
         "amount": ("amount", "quantity", "qty", "size", "volume", "q"),
         "side": ("side", "taker_side", "direction", "is_buyer_maker", "buyer_maker", "m"),
-        "symbol": ("symbol", "instrument", "ticker"),
+        "symbol": _SYMBOL,
     },
     "quotes": {
         "time": (*_TIME, *_LATE_TIME),
@@ -62,14 +64,14 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
         "bid_size": ("bid_size", "bid_amount", "bid_qty", "best_bid_qty", "bid_volume", "bid_sz_00"),
         "ask": ("ask", "ask_price", "best_ask", "best_ask_price", "offer", "ask_px_00"),
         "ask_size": ("ask_size", "ask_amount", "ask_qty", "best_ask_qty", "ask_volume", "ask_sz_00"),
-        "symbol": ("symbol", "instrument", "ticker"),
+        "symbol": _SYMBOL,
     },
     "book": {
         "time": (*_TIME, *_LATE_TIME),
         "side": ("side",),
         "price": ("price",),
         "amount": ("amount", "qty", "quantity", "size"),
-        "symbol": ("symbol", "instrument", "ticker"),
+        "symbol": _SYMBOL,
     },
     "flows": {"time": (*_TIME, *_LATE_TIME), "symbol": ("asset", "symbol", "coin", "ticker", "instrument")},
 }

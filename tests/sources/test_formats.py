@@ -599,6 +599,20 @@ def test_columns_are_mapped(tmp_path):
     assert flows[["asset", "outflow"]].iloc[0].tolist() == ["SPY", 10]
 
 
+@pytest.mark.parametrize("header", ["asset", "Symbol", "ticker"])
+def test_several_assets_in_one_file_are_kept_apart(tmp_path, header):
+    path = put(tmp_path, "x.csv", rows(f"time,{header},close", "2024-01-01,A,1", "2024-01-01,B,2", "2024-01-02,A,3"))
+    table = ds.read_bars(path)
+    assert table["asset"].tolist() == ["A", "B", "A"]
+    assert ds.read_bars(path, asset="A")["close"].tolist() == [1, 3]
+    assert ds.LiquidityPanel.from_long(table.reset_index(), clock="utc_day")["close"]["A"].tolist() == [1, 3]
+    one = put(tmp_path, "y.csv", rows(f"time,{header},close", "2024-01-01,A,1"))
+    assert ds.read_bars(one).attrs["symbol"] == "A"
+    mapped = put(tmp_path, "z.csv", rows("time,who,close", "2024-01-01,A,1", "2024-01-01,B,2"))
+    assert ds.read_bars(mapped, columns={"asset": "who"})["asset"].tolist() == ["A", "B"]
+    assert ds.read_flows(mapped, columns={"asset": "who"})["asset"].tolist() == ["A", "B"]
+
+
 def test_maps_that_do_not_fit(tmp_path):
     path = put(tmp_path, "x.csv", rows("T,px_last", "2024-01-01,1.5"))
     with pytest.raises(DataError, match="There is no column 'nope'; the file has T, px_last"):
@@ -621,7 +635,5 @@ def test_a_file_of_another_table_names_its_reader(tmp_path):
         ds.read_trades(path)
     with pytest.raises(DataError, match="This is a file of bars: read it with read_bars"):
         ds.read_flows(write(tmp_path, ("generic", "bars")))
-    with pytest.raises(
-        DataError, match="There is no column for ask, bid in this file; is it of the format 'tardis"
-    ):
+    with pytest.raises(DataError, match="There is no column for ask, bid in this file; is it of the format 'tardis"):
         ds.read_quotes(put(tmp_path, "y.csv", rows("timestamp,x", f"{US},1")), format="tardis-quotes")
