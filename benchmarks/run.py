@@ -1,4 +1,7 @@
-"""Run the races: ``run.py [--quick] [--dry] [NAME ...]``; writes results.json and docs/benchmarks.md."""
+"""Run the races: ``run.py [--quick] [--dry] [NAME ...]``; writes results.json and docs/benchmarks.md.
+
+Of races that are named, the records are replaced; the others stay as they were measured.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
     os.environ.setdefault(_variable, "1")
 
 HERE = pathlib.Path(__file__).parent
-PACKAGES = ("drainstats", "numpy", "numba", "pandas", "bidask", "multiarch", "multigarch", "arch")
+PACKAGES = ("drainstats", "numpy", "numba", "pandas", "polars", "pyarrow", "bidask", "multiarch", "multigarch", "arch")
 
 
 def main() -> int:
@@ -30,22 +33,27 @@ def main() -> int:
     parser.add_argument("--dry", action="store_true", help="print, write nothing")
     options = parser.parse_args()
     records: list[dict[str, Any]] = []
+    about = {"date": f"{datetime.date.today():%Y-%m-%d}", "machine": _machine()}
     for name in options.names:
-        records += importlib.import_module(f"race_{name}").races(quick=options.quick)
-    result = {
-        "date": f"{datetime.date.today():%Y-%m-%d}",
-        "machine": _machine(),
-        "versions": _versions(),
-        "races": records,
-    }
-    text = _table(result)
-    sys.stdout.write(text)
+        found = importlib.import_module(f"race_{name}").races(quick=options.quick)
+        records += [{"family": name} | about | record for record in found]
+    sys.stdout.write(_table(about | {"versions": _versions(), "races": records}))
     if not options.dry:
         from drainstats.files import write_whole
+
+        result = about | {"versions": _versions(), "races": _kept(options.names) + records}
+        text = _table(result)
 
         write_whole(HERE / "results.json", (json.dumps(result, indent=1) + "\n").encode())
         write_whole(HERE.parent / "docs" / "benchmarks.md", text.encode())
     return 0
+
+
+def _kept(names: list[str]) -> list[dict[str, Any]]:
+    """The stored records of the races that were not run."""
+    stored = HERE / "results.json"
+    races = json.loads(stored.read_text(encoding="utf-8"))["races"] if stored.is_file() else []
+    return [record for record in races if record["family"] not in names]
 
 
 def _machine() -> str:
@@ -71,8 +79,8 @@ def _table(result: dict[str, Any]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"CPU seconds of one thread, ours and the peer alternating in one run, medians; made {result['date']} on",
-        f"{result['machine']}; {versions}.",
+        f"CPU seconds of one thread, ours and the peer alternating in one run, medians; made up to {result['date']} on",
+        f"{result['machine']}; {versions}. The date of each race stands in `benchmarks/results.json`.",
         "Ratios are theirs over ours. Memory is the peak of Python and NumPy allocations.",
         "",
         "| race | peer | ours, s | peer, s | ratio | ours, MiB | peer, MiB | note |",
