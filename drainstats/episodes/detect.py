@@ -281,7 +281,7 @@ def _rank(stress: Stress, start: int, row: int, counts: BoolArray, least: int) -
     breadth, centre = stress.breadth, stress.centre
     wider = breadth[earlier] > breadth[row]
     equal = (breadth[earlier] == breadth[row]) & (centre[earlier] >= centre[row])
-    return (1 + np.count_nonzero(wider | equal)) / (1 + len(earlier))
+    return float((1 + np.count_nonzero(wider | equal)) / (1 + len(earlier)))
 
 
 def _strongest(stress: Stress, rows: slice) -> int:
@@ -378,7 +378,7 @@ def _notes(market: _Market, end: int | None, priced: int, members: int) -> tuple
     if market.evidence == "price range":
         notes.append("price ranges cannot tell a drain from volatility that all assets share")
     if 0 < priced < members:
-        notes.append(f"exit cost of {priced} of {members} members: the others do not trade the notional in a bar")
+        notes.append(f"exit cost over {priced} of {members} members, those that traded the notional before and at the trough")
     if end is None:
         notes.append("still open at the last bar: trough, depth and half-life may change")
     return tuple(notes)

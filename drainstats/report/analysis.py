@@ -149,7 +149,9 @@ def _seen_by(panel: LiquidityPanel, headline: Episode | None) -> pd.DataFrame:
         rank = table.rank(pct=True).loc[day].median()
         before = table.loc[:day].iloc[-61:-1].median()
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = (table.loc[day] / before.where(before > 0)).median()  # of a negative spread no multiple is taken
+            ratio = (table.loc[day] / before.where(before > 0)).median()
+        # A spread estimate can be negative, and then it is no multiple of what it was.
+        ratio = ratio if ratio > 0 else np.nan
         rows.append((name + (" (one bar)" if daily else ""), rank, ratio, measure.sees))
     columns = ["measure", "rank of the trough in own history", "times the 60 bars before", "what it sees"]
     return pd.DataFrame(rows, columns=columns).set_index("measure")

@@ -85,8 +85,8 @@ def illiquidity(analysis: Any, ax: Any) -> Any:
     ax.set_ylim(0.5 * seen.quantile(0.005), 1.5 * seen.max())
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.yaxis.set_minor_formatter(lambda value, _: "")
-    ax.set_ylabel("log price range per bar")
-    ax.set_title("Illiquidity (Parkinson range): median and middle half of the assets; episodes shaded")
+    ax.set_ylabel("log price per bar")
+    ax.set_title("Illiquidity (Parkinson, from the price range): median and middle half of the assets; episodes shaded")
     return ax
 
 
@@ -108,6 +108,7 @@ def event_path(analysis: Any, ax: Any) -> Any:
     study.plot(ax=ax)
     ax.set_title("Mean abnormal change of log illiquidity, 95 % band")
     ax.set_xlabel("bars from the onset")
+    ax.set_ylabel("log illiquidity")
     return ax
 
 

@@ -32,9 +32,10 @@ REFERENCES = (
 PARAMETERS = (
     "Baseline: median and 1.4826 MAD of log illiquidity over at most 365 days before, same time of day, at least 60 "
     "bars. Alarm: at least half of the observed assets more than 3 robust standard deviations above it, with a rank of "
-    "that breadth of at most 1 % in its own trailing year. End: the median asset below 1 for 3 bars in a row. Exit "
-    "cost: mean cost of 1,000,000 in quote currency, Y = 1, exponent 0.5, on assets that trade more than that in the "
-    "bar. Event study: constant mean, rows −250 to −11. Signal: DCC refitted every 63 rows on at most 504, alarm above "
+    "that breadth of at most 1 % in its own trailing year, in which an earlier episode counts once and equal breadths "
+    "are ordered by the median stress. End: the median asset below 1 for 3 bars in a row. Exit cost: mean cost of "
+    "1,000,000 in quote currency, Y = 1, exponent 0.5, on members that trade more than that in a bar, at the trough "
+    "and in the 60 bars before the onset. Event study: constant mean, rows −250 to −11. Signal: DCC refitted every 63 rows on at most 504, alarm above "
     "the 90 % quantile of its past."
 )
 PACKAGES = ("drainstats", "numpy", "scipy", "pandas", "numba", "matplotlib")

@@ -71,7 +71,8 @@ def section_tables(analysis: Analysis) -> dict[str, Table]:
     out: dict[str, Table] = {}
     if analysis.episodes:
         rows = [
-            (e.onset, e.detected_at, e.trough, e.end, e.breadth, e.breadth_p_value, e.depth, e.half_life, e.kind)
+            (e.onset, e.detected_at, e.trough, e.end, f"{e.breadth:.0%}", f"{e.breadth_p_value:.4f}", f"{e.depth:.0%}")
+            + (float("nan") if e.half_life != e.half_life else f"{e.half_life:.1f} bars", e.kind)
             for e in analysis.episodes
         ]
         columns = ["onset", "known at", "trough *", "end *", "breadth *", "p", "depth left *", "half-life *", "kind *"]

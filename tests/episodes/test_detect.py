@@ -8,6 +8,7 @@ import pytest
 
 import drainstats as ds
 from drainstats.episodes.recovery import fit_decay
+from drainstats.episodes.stress import measure_stress
 from drainstats.errors import DataError, OptionError
 from tests.markets import calm_log_illiquidity, illiquidity_frame, panel_from_ranges, plant
 
@@ -71,6 +72,51 @@ def test_assets_that_arrive_together_share_the_source():
     assert not e.source_identified
     assert e.source.sum() == pytest.approx(1.0)
     assert e.source.max() == pytest.approx(1 / (e.source > 0).sum())
+
+
+@pytest.mark.parametrize("assets", [2, 4, 12])
+@pytest.mark.parametrize("size", [6.0, 9.0])
+def test_a_drain_does_not_hide_the_next_one(assets, size):
+    """Three drains in ten months. When every bar of the first counted in the rank, the second was missed in half of
+    the markets and the third in nearly all."""
+    found, onsets = np.zeros(3), (500, 650, 800)
+    for seed in range(10):
+        paths = calm_log_illiquidity(np.random.default_rng(seed), 900, assets)
+        for onset in onsets:
+            paths = plant(paths, onset, size=size, half_life=5.0)
+        frame = illiquidity_frame(paths)
+        seen = [e.onset for e in ds.detect_episodes(frame)]
+        found += [any(abs((s - frame.index[o]).days) <= 1 for s in seen) for o in onsets]
+    assert (found >= 8).all(), found
+
+
+def test_equal_breadths_are_ordered_by_stress():
+    """In a pair the breadth is 1 on four days of the year before, which alone would bar any alarm at 1 %."""
+    frame = market(0, assets=2, size=9.0)
+    year = slice(ONSET - 365, ONSET)
+    z = measure_stress(frame, baseline=pd.Timedelta("365D"), min_baseline=60, line=3.0, min_assets=2)
+    assert (z.breadth[year] == 1.0).sum() == 4
+    # No bar of that year is as deep; the bars of an earlier alarm do not count, but its strongest.
+    assert 1 / 366 <= at_onset(frame).breadth_p_value < 2 / 366
+
+
+def test_an_exit_is_priced_over_members_that_have_both_costs():
+    rng = np.random.default_rng(0)
+    frame = illiquidity_frame(plant(calm_log_illiquidity(rng, 400, 4), 300, size=9.0))
+    panel = panel_from_ranges(frame, rng)
+    thin = panel["volume"].copy()
+    thin["A0"] /= 100.0  # never trades the notional
+    thin.loc[: frame.index[299], "A1"] /= 100.0  # trades it in the crash only
+    long = panel.to_long().set_index("time")
+    bars = {a: long[long["asset"] == a].drop(columns="asset").assign(volume=10 * thin[a]) for a in panel.assets}
+    e = next(e for e in ds.detect_episodes(ds.LiquidityPanel.from_bars(bars)) if e.onset == frame.index[300])
+    assert len(e.members) == 4
+    assert any("exit cost over 2 of 4 members" in n for n in e.notes)
+    sigma = ds.measures.parkinson(panel["high"], panel["low"])[["A2", "A3"]]
+    volume = 10 * (panel["volume"] * panel["close"])[["A2", "A3"]]
+    cost = ds.measures.square_root_cost(sigma, volume, 1e6)
+    assert e.exit_cost == pytest.approx(cost.loc[e.trough].median())
+    assert e.exit_cost_baseline == pytest.approx(cost.iloc[240:300].median().median())
 
 
 def test_a_shock_to_few_assets_is_no_drain():
