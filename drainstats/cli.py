@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from drainstats.errors import DataError, DrainstatsError, MissingExtraError, require_extra
+from drainstats.errors import DataError, DrainstatsError, MissingExtraError, OptionError, require_extra
 
 DAY = "2020-03-12"
 CRYPTO, CROSS = "Crypto venues and coins", "Across asset classes: crypto and US shares"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: errors of the package are one sentence on stderr and exit code 1."""
+    """Entry point: errors of the package and of the disk are one sentence on stderr and exit code 1."""
     try:
         app = build()
     except MissingExtraError as error:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(2) from None
     try:
         app(arguments)
-    except DrainstatsError as error:
+    except (DrainstatsError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
 
@@ -31,7 +31,7 @@ def build() -> Any:
     """The typer application."""
     typer = require_extra("typer", "cli")
     app = typer.Typer(help="The statistics of crash episodes.", no_args_is_help=True, add_completion=False)
-    dataset_or_file = "A bundled dataset, or a CSV file with columns time, asset, open, high, low, close."
+    dataset_or_file = "A bundled dataset, or a file of bars in any format of drainstats.list_formats()."
 
     @app.command("report")
     def _report(
@@ -87,6 +87,7 @@ def report(names: list[str] | None = None, output: Path = Path("build/report.htm
             CRYPTO: crypto,
             CROSS: crypto.join(load_dataset("us-stocks-daily")).window("2013-01-01", "2020-12-07"),
         }
+    output.parent.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is said before the work
     day = None if names else DAY
     done = {title: analyse(panel, title, day=day, progress=progress) for title, panel in panels.items()}
     path = write_report(done, output)
@@ -128,7 +129,7 @@ def fit(
     from drainstats.models.coliquidity.innovations import innovations
 
     check_option("model", model, ["dcc", "ccc"])
-    panel = _panel(name).window(start, end)
+    panel = _panel(name).window(_day("start", start), _day("end", end))
     panel = panel.select(assets.split(",")) if assets else panel
     moves = innovations(panel.measure(measure))
     complete = moves.dropna(axis=1, thresh=int(0.99 * len(moves))).dropna()
@@ -139,7 +140,7 @@ def fit(
 
 
 def episodes(name: str, as_json: bool = False) -> None:
-    """Detect the episodes of a bundled dataset, or of a file with columns time, asset, open, high, low, close."""
+    """Detect the episodes of a bundled dataset, or of a file of bars that holds several assets."""
     from drainstats.episodes.detect import detect_episodes
 
     found = detect_episodes(_panel(name))
@@ -154,13 +155,24 @@ def _panel(name: str) -> Any:
     from drainstats.panel.panel import LiquidityPanel
 
     path = Path(name)
-    if path.suffix not in (".csv", ".gz"):
+    if not path.suffix and not path.is_file():
         return load_dataset(name)
-    if not path.is_file():
-        raise DataError("There is no such file.", file=path)
+    from drainstats.sources.tables import read_bars
+
+    table = read_bars(path)
+    if "asset" in table:
+        return LiquidityPanel.from_long(table)
+    return LiquidityPanel.from_bars({path.name.split(".")[0]: table})
+
+
+def _day(name: str, text: str | None) -> str | None:
     import pandas as pd
 
-    return LiquidityPanel.from_long(pd.read_csv(path))
+    try:
+        pd.Timestamp(text or "2020-03-12")
+    except ValueError:
+        raise OptionError(f"{name}={text!r} is not a date; write it as 2020-03-12.") from None
+    return text
 
 
 if __name__ == "__main__":

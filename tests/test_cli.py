@@ -49,6 +49,24 @@ def test_episodes_from_a_file_as_cards_and_json(capsys, tmp_path):
     assert json.loads(out)[0]["onset"].startswith(f"{frame.index[300]:%Y-%m-%d}")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", b"", "is empty"),
+        ("text.csv", b"time,asset,open,high,low,close\n2024-01-01,A,1,2,0.5,x\n", "row 2, column close"),
+        ("noise.csv", bytes(range(128, 256)), "cannot be read"),
+        ("noise.gz", b"x", "noise.gz"),
+        ("one.csv", b"time,open,high,low,close\n2024-01-01,1,2,0.5,1\n", "breadth needs at least 2"),
+    ],
+)
+def test_bad_files_are_one_sentence(capsys, tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    code, _, err = run(capsys, "episodes", str(tmp_path / name))
+    assert code == 1
+    assert message in err
+    assert err.strip().count("\n") == 0
+
+
 def test_report_writes_one_file_and_prints_cards(capsys, tmp_path):
     path = tmp_path / "r.html"
     code, out, err = run(capsys, "report", "us-equity-daily", "-o", str(path))
@@ -64,6 +82,9 @@ def test_report_writes_one_file_and_prints_cards(capsys, tmp_path):
     [
         (("data", "nothing"), 1, "no bundled dataset 'nothing'"),
         (("episodes", "nowhere.csv"), 1, "no such file"),
+        (("fit", "us-equity-daily", "--start", "nonsense"), 1, "start='nonsense' is not a date"),
+        (("fit", "us-equity-daily", "--measure", "luck"), 1, "no measure 'luck'"),
+        (("report", "us-equity-daily", "-o", "/dev/null/r.html"), 1, "/dev/null"),
         (("fit", "us-equity-daily", "--model", "magic"), 1, "'dcc', 'ccc'"),
         (("fit", "crypto-venues-daily"), 1, "Fewer than two assets"),
         (("report", "nothing"), 1, "no bundled dataset"),

@@ -378,7 +378,8 @@ def _notes(market: _Market, end: int | None, priced: int, members: int) -> tuple
     if market.evidence == "price range":
         notes.append("price ranges cannot tell a drain from volatility that all assets share")
     if 0 < priced < members:
-        notes.append(f"exit cost over {priced} of {members} members, those that traded the notional before and at the trough")
+        which = "those that traded the notional before and at the trough"
+        notes.append(f"exit cost over {priced} of {members} members, {which}")
     if end is None:
         notes.append("still open at the last bar: trough, depth and half-life may change")
     return tuple(notes)

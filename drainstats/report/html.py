@@ -35,8 +35,8 @@ PARAMETERS = (
     "that breadth of at most 1 % in its own trailing year, in which an earlier episode counts once and equal breadths "
     "are ordered by the median stress. End: the median asset below 1 for 3 bars in a row. Exit cost: mean cost of "
     "1,000,000 in quote currency, Y = 1, exponent 0.5, on members that trade more than that in a bar, at the trough "
-    "and in the 60 bars before the onset. Event study: constant mean, rows −250 to −11. Signal: DCC refitted every 63 rows on at most 504, alarm above "
-    "the 90 % quantile of its past."
+    "and in the 60 bars before the onset. Event study: constant mean, rows −250 to −11. Signal: DCC refitted every 63 "
+    "rows on at most 504, alarm above the 90 % quantile of its past."
 )
 PACKAGES = ("drainstats", "numpy", "scipy", "pandas", "numba", "matplotlib")
 
