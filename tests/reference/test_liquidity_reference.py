@@ -55,6 +55,34 @@ def test_rolling(folder, method):
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_full_sample_of_simulated_bars(folder, method):
+    """R prints this file's estimates as absolute values."""
+    expected = json.loads((folder / "expected" / "bidask" / "expected-R-bidask.json").read_text())
+    function, letters = METHODS[method]
+    tables = fields(folder, "sim-seed123-prob0.01.csv.gz", letters)
+    ours = function(*tables, window=len(tables[0]), negative="abs")[-1]
+    assert ours == pytest.approx(expected["sim-seed123-prob0.01|full|abs"][method], rel=1e-12)
+
+
+@pytest.mark.parametrize("method", ["CS", "AR"])
+def test_rolling_with_missing_cells(folder, method):
+    """These two average one product, so that R's rule and ours are the same."""
+    expected = pd.read_csv(folder / "expected" / "bidask" / "ohlc-miss-R-rolling21-signed.csv.gz")[method].to_numpy()
+    function, letters = METHODS[method]
+    ours = function(*fields(folder, "ohlc-miss.csv", letters), window=21)
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-10)
+
+
+def test_amihud_of_dollar_bars(folder):
+    """mlfinlab's old asserted numbers, recomputed: log returns, no scaling, windows of 20 returns."""
+    expected = json.loads((folder / "expected" / "mlfinlab" / "expected.json").read_text())["values"]["amihud"]
+    bars = pd.read_csv(folder / "data" / "mlfinlab" / "dollar_bar_sample.csv")
+    ours = M.amihud(bars["close"], bars["cum_dollar"], window=20).iloc[20:]  # the first bar has no return
+    found = [ours.max(), ours.mean(), ours.loc[25]]
+    np.testing.assert_allclose(found, expected["computed_max_mean_at25"], rtol=1e-12)
+
+
 def test_missing_data_follow_the_one_window_rule(folder):
     expected = json.loads((folder / "expected" / "bidask" / "expected-python.json").read_text())
     tables = fields(folder, "ohlc-miss.csv", "OHLC")
