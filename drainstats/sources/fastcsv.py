@@ -44,6 +44,9 @@ def parsed(
     # An empty line is a row of blanks to pyarrow. Among whole stamps a blank is seen; elsewhere it must be looked for.
     if not whole and (first == [b""] or data.find(b"\n\n", start) >= 0):
         return None
+    # 0x10 is a whole number to pyarrow.
+    if whole and (data.find(b"0x", start) >= 0 or data.find(b"0X", start) >= 0):
+        return None
     try:
         arrow, reader = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.csv")
     except ImportError:
