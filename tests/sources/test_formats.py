@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zipfile
 
 import numpy as np
@@ -452,6 +453,44 @@ def test_trades_without_header_and_of_coins(tmp_path):
     assert ds.read_trades(put(tmp_path, "c.csv", text)).attrs["format"] == "binance-aggtrades"
 
 
+@pytest.mark.parametrize(
+    ("name", "head", "stamp", "tail", "rule"),
+    [
+        ("BTCUSDT-aggTrades-2023-06-01.csv", True, MS, "", "epoch-ms"),
+        ("BTCUSDT-aggTrades-2025-01-01.csv", False, US, ",True", "epoch-us"),
+    ],
+    ids=["futures", "spot"],
+)
+def test_aggregates_with_header_and_in_microseconds(tmp_path, name, head, stamp, tail, rule):
+    header = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker"
+    lines = [f"17,100.5,0.25,30,32,{stamp},true{tail}", f"18,100.25,0.5,33,33,{stamp},false{tail}"]
+    table = ds.read_trades(put(tmp_path, name, rows(*([header] if head else []), *lines)))
+    assert list(table.index) == [T, T]
+    assert table.to_dict("list") == {"price": [100.5, 100.25], "amount": [0.25, 0.5], "side": [-1, 1]}
+    assert table.attrs["rules"] == [rule]
+
+
+def test_klines_in_parquet_with_numbers_as_texts(tmp_path):
+    """As the REST interface gives them: the prices were turned into numbers, the last fields were not."""
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(
+        {
+            "open_time": [MS], "open": [1.0], "high": [2.0], "low": [0.5], "close": [1.5], "volume": [10.0],
+            "close_time": [MS + 59_999], "quote_volume": ["15.25"], "trades": [3], "taker_buy_base": ["4.5"],
+            "taker_buy_quote": ["6.75"], "ignore": ["0"],
+        }
+    )  # fmt: skip
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer)
+    table = ds.read_bars(put(tmp_path, "btc.parquet", buffer.getvalue()))
+    assert table.attrs["format"] == "binance-klines"
+    assert list(table.index) == [T]
+    assert table.iloc[0].to_dict() == {
+        "open": 1, "high": 2, "low": 0.5, "close": 1.5, "volume": 10, "dollar_volume": 15.25, "trades": 3,
+        "buy_volume": 4.5,
+    }  # fmt: skip
+
+
 def test_a_gap_in_the_chain_of_updates_is_recorded(tmp_path):
     name, data = sample(("binance-depth", "book"))
     assert ds.read_book(put(tmp_path, name, data.replace(b",104\n", b",103\n"))).attrs["rules"][-1] == "book-gap"
@@ -495,6 +534,50 @@ def test_databento_prices_in_decimals(tmp_path):
     table = ds.read_bars(put(tmp_path, name, pretty))
     assert table.iloc[0].tolist() == [3720.25, 3721, 3720, 3720.5, 350]
     assert table.index[0] == T
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["billionths", "decimals"])
+def test_databento_books_of_ten_levels(tmp_path, fixed):
+    """The second record holds one level: the largest number, or nothing, stands for the prices that are not there."""
+    none = str(2**63 - 1) if fixed else ""
+
+    def price(quarters):
+        return str(quarters * 250_000_000) if fixed else f"{quarters / 4:.9f}"
+
+    def record(offset, filled):
+        levels = (
+            f"{price(400 - k)},{price(401 + k)},{24 + k},{11 + k},1,2" if k < filled else f"{none},{none},0,0,0,0"
+            for k in range(10)
+        )
+        head = f"{NS + 900 + offset},{NS + offset},10,1,5482,A,B,0,{price(400)},1,128,165,{offset}"
+        return ",".join([head, *levels, "ESH1"])
+
+    names = ("bid_px", "ask_px", "bid_sz", "ask_sz", "bid_ct", "ask_ct")
+    columns = (f"{name}_{k:02d}" for k in range(10) for name in names)
+    head = "ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,depth,price,size,flags,ts_in_delta,sequence"
+    path = put(tmp_path, "glbx.mbp-10.csv", rows(",".join([head, *columns, "symbol"]), record(0, 10), record(7, 1)))
+    table = ds.read_book(path)
+    assert list(table.index) == ns(0, 7)
+    assert list(table["received"]) == ns(900, 907)
+    assert (table.attrs["format"], table.attrs["symbol"]) == ("databento-csv", "ESH1")
+    assert table.shape[1] == 41
+    for k in range(10):
+        same(table[f"bid_{k}"], [100 - k / 4, NAN if k else 100])
+        same(table[f"ask_{k}"], [100.25 + k / 4, NAN if k else 100.25])
+        same(table[f"bid_size_{k}"], [24 + k, 0 if k else 24])
+        same(table[f"ask_size_{k}"], [11 + k, 0 if k else 11])
+    for reader in (ds.read_trades, ds.read_quotes):
+        with pytest.raises(DataError, match="read it with read_book"):
+            reader(path)
+
+
+def test_databento_trades_come_with_the_quotes_before_them(tmp_path):
+    name, data = sample(("databento-csv", "quotes"))
+    path = put(tmp_path, name, data.replace(b",A,A,0,3720.5,1,", b",T,A,0,3720.25,6,"))
+    trades = ds.read_trades(path)
+    assert list(trades.index) == [T]
+    assert trades.iloc[0][["price", "amount", "side"]].tolist() == [3720.25, 6, -1]
+    pd.testing.assert_frame_equal(ds.read_quotes(path), ds.read_quotes(put(tmp_path, "plain.csv", data)))
 
 
 def test_databento_events_that_are_no_trades_are_left_out_of_trades(tmp_path):
@@ -574,11 +657,39 @@ def test_lobster_needs_its_messages_and_the_day_in_the_name(tmp_path):
         ds.read_trades(path, format="lobster")
 
 
+def test_a_lobster_book_saved_again_with_semicolons(tmp_path):
+    path = write(tmp_path, ("lobster", "book"))
+    plain = ds.read_book(path)
+    path.write_bytes(path.read_bytes().replace(b",", b";"))
+    pd.testing.assert_frame_equal(ds.read_book(path), plain)
+
+
 def test_lobster_books_that_do_not_fit_their_messages(tmp_path):
     path = write(tmp_path, ("lobster", "book"))
     path.write_bytes(path.read_bytes() + b"1,1,1,1,1,1,1,1\n")
     with pytest.raises(DataError, match="The book has 5 rows, its message file 4"):
         ds.read_book(path)
+
+
+def test_the_single_file_of_stooq_is_generic(tmp_path):
+    text = rows("Date,Open,High,Low,Close,Volume", "2020-03-12,256,266.66,247.68,248.11,392220700")
+    table = ds.read_bars(put(tmp_path, "spy_us_d.csv", text))
+    assert table.attrs["format"] == "generic"
+    assert list(table.index) == utc("2020-03-12")
+    assert table.iloc[0].tolist() == [256, 266.66, 247.68, 248.11, 392220700]
+
+
+def test_minutes_of_coinbase_as_texts_in_parquet(tmp_path):
+    """The low comes before the high, the open after both, and every cell is a text."""
+    pytest.importorskip("pyarrow")
+    names = ["start", "low", "high", "open", "close", "volume"]
+    cells = [[str(NS // 10**9), "0.874", "0.99", "0.98", "0.88", "10.5"]]
+    buffer = io.BytesIO()
+    pd.DataFrame(cells, columns=names).to_parquet(buffer)
+    table = ds.read_bars(put(tmp_path, "usdcusd.parquet", buffer.getvalue()))
+    assert list(table.index) == [T]
+    assert table.iloc[0].to_dict() == {"open": 0.98, "high": 0.99, "low": 0.874, "close": 0.88, "volume": 10.5}
+    assert table.attrs["rules"] == ["epoch-s"]
 
 
 def test_what_a_wide_file_holds_must_be_known(tmp_path):
@@ -597,6 +708,15 @@ def test_columns_are_mapped(tmp_path):
     assert table.attrs["ignored"] == ["junk"]
     flows = ds.read_flows(path, columns={"time": "T", "outflow": "VOLM"}, asset="SPY")
     assert flows[["asset", "outflow"]].iloc[0].tolist() == ["SPY", 10]
+
+
+@pytest.mark.parametrize("mark", list(";\t|"))
+def test_columns_between_other_marks_are_mapped(tmp_path, mark):
+    text = rows("T,px_last,lots,who", f"{MS},1.5,2,sell", f"{MS + 1},1.25,3,buy").replace(b",", mark.encode())
+    names = {"time": "T", "price": "px_last", "amount": "lots", "side": "who"}
+    table = ds.read_trades(put(tmp_path, "x.txt", text), columns=names)
+    assert list(table.index) == ms(0, 1)
+    assert table.to_dict("list") == {"price": [1.5, 1.25], "amount": [2, 3], "side": [-1, 1]}
 
 
 @pytest.mark.parametrize("header", ["asset", "Symbol", "ticker"])
@@ -627,6 +747,19 @@ def test_a_maker_column_by_another_name(tmp_path):
     path = put(tmp_path, "x.csv", rows("time,price,size,flag", f"{MS},1,2,true"))
     with pytest.raises(DataError, match="'true' is none of 'buy'"):
         ds.read_trades(path, columns={"side": "flag"})
+
+
+@pytest.mark.parametrize("key", [k for k in EXPECTED if k[0] != "generic"], ids="-".join)
+def test_every_other_reader_names_the_one_that_fits(key, tmp_path):
+    needs(key)
+    path = write(tmp_path, key)
+    # A recording of streams holds three tables.
+    own = {"trades", "quotes", "book"} if key[0] == "binance-stream" else {key[1]}
+    for table in {"bars", "trades", "quotes", "book", "flows"} - own:
+        # Databento's quotes may come with trades: the columns are those of tbbo, but this file has none.
+        none = (*key, table) == ("databento-csv", "quotes", "trades")
+        with pytest.raises(DataError, match="holds no trades" if none else rf"read it with .*\bread_{key[1]}\b"):
+            read(table, path)
 
 
 def test_a_file_of_another_table_names_its_reader(tmp_path):
