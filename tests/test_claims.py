@@ -1,0 +1,63 @@
+"""What the README and the docs print is what was measured, and the measurements hold the project's own limits."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def races():
+    return json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))["races"]
+
+
+def _table(title):
+    """Rows of one size table as dicts of cells."""
+    text = (ROOT / "docs" / "size_tables.md").read_text(encoding="utf-8")
+    lines = [line for line in text.split(title)[1].split("\n## ")[0].splitlines() if line.startswith("|")]
+    head, _, *rows = ([cell.strip() for cell in line.strip("| ").split("|")] for line in lines)
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def _percent(rows, *columns):
+    return [float(row[column].rstrip(" %")) for row in rows for column in columns]
+
+
+def test_the_readme_quotes_the_size_table():
+    said = re.search(
+        r"true null in ([\d.]+) to ([\d.]+) % at nominal 5 %, where the usual ones reject up\s+to (\d+) %",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+    )
+    rows = _table("## True null, all variances jump by one factor")
+    ours = _percent(rows, "studentised placebo", "KP-BMP, t(n − 1)")
+    assert len(rows) == 12
+    assert (min(ours), max(ours)) == (float(said[1]), float(said[2]))
+    usual = _percent(rows + _table("## True null, other markets"), "BMP")
+    assert round(max(usual)) == int(said[3])
+
+
+def test_the_bars_of_the_races_hold(races):
+    ratio = next(r["ratio"] for r in races if r["race"].startswith("rolling EDGE, 500 assets × 5000 rows"))
+    assert ratio >= 15
+    compiling = [r for r in races if r["family"] == "compile"]
+    total = next(r["ours_s"] for r in compiling if r["race"] == "compiling, all families")
+    assert total <= 40
+    assert all(r["ours_s"] < 10 for r in compiling if r["race"] != "compiling, all families")
+
+
+def test_every_kernel_family_is_in_the_compile_race(races):
+    files = (ROOT / "drainstats" / "kernels").glob("*.py")
+    kernels = {p.stem for p in files if "@kernel" in p.read_text(encoding="utf-8")}
+    raced = {r["race"].rsplit(" ", 1)[-1] for r in races if r["race"].startswith("first call")}
+    assert kernels - {"signing"} == raced  # signing is compiled with the first bars made of ticks
+
+
+def test_the_table_of_races_is_the_stored_one(races):
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for record in races:
+        assert f"| {record['race']} | {record['peer']} |" in text
