@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import pandas as pd
 from drainstats.errors import DataError
 from drainstats.typing import BoolArray, FloatArray
 
+_LARGEST = 1e70
 TIME_NAMES = ("time", "timestamp", "datetime", "date", "ts")
 
 
@@ -178,3 +180,17 @@ def known_stamps(available_at: Any, index: pd.DatetimeIndex, needed: BoolArray) 
             row=index[early[0]],
         )
     return stamps
+
+
+def refuse_extreme(values: FloatArray, columns: Iterable[Any]) -> None:
+    """A `DataError` for a column of (T, N) whose largest number is so far from one that squares of squares overflow.
+
+    Infinite and missing numbers do not count.
+    """
+    size = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=0, initial=0.0)
+    far = np.flatnonzero((size > _LARGEST) | ((size > 0.0) & (size < 1.0 / _LARGEST)))
+    if len(far):
+        raise DataError(
+            f"A series is of the size {size[far[0]]:.3g}, too far from one for squares of squares; change its unit.",
+            column=list(columns)[far[0]],
+        )

@@ -23,7 +23,7 @@ from drainstats.episodes.studydate import DatedEvent, Market, Plan, work_out
 from drainstats.episodes.studyresult import EventStudy
 from drainstats.episodes.studytables import assemble, common_share
 from drainstats.errors import CommonShareWarning, DataError, OptionError, check_option, check_whole
-from drainstats.frames import as_wide
+from drainstats.frames import as_wide, refuse_extreme
 from drainstats.typing import FloatArray
 
 MODELS = ("constant_mean", "market")
@@ -159,6 +159,9 @@ def _market(outcome: Any, model: str, market: Any) -> Market:
         regressor = np.where(np.isfinite(regressor), regressor, np.nan)
         if np.isnan(regressor).all():
             raise DataError("market has no value on the rows of the outcome; give both the same time labels.")
+    refuse_extreme(values, columns)
+    if regressor is not None:
+        refuse_extreme(regressor[:, None], ["market"])
     infinite = np.isinf(values)
     return Market(np.where(infinite, np.nan, values), wide.index, columns, regressor, infinite)
 

@@ -142,6 +142,8 @@ def backtest_signals(
 def _signals(signals: Any) -> pd.DataFrame:
     wide = as_wide(pd.DataFrame(dict(signals)) if isinstance(signals, Mapping) else signals, "signals")
     index = wide.index
+    if not len(wide.columns):
+        raise DataError("signals has no column; pass one score or more.")
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError("Signals need time stamps: give them a DatetimeIndex in UTC.")
     names = [name if name is not None else "signal" for name in wide.columns]

@@ -73,7 +73,9 @@ def innovations(
             out = np.full_like(logs, np.nan)
             out[1:] = logs[1:] - logs[:-1]
         else:
-            out = np.column_stack([_ar_residual(logs[:, i], lags, wide.columns[i]) for i in range(logs.shape[1])])
+            out = np.empty_like(logs)
+            for i, name in enumerate(wide.columns):
+                out[:, i] = _ar_residual(logs[:, i], lags, name)
     table = wide.like(out)
     if isinstance(table, (pd.DataFrame, pd.Series)):
         counts = {name: int(count) for name, count in zip(wide.columns, lost, strict=True)}

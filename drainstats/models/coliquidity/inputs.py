@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 
 from drainstats.errors import DataError
-from drainstats.frames import Wide, as_wide
+from drainstats.frames import Wide, as_wide, refuse_extreme
 from drainstats.typing import FloatArray
-
-_LARGEST = 1e70
 
 
 def complete_rows(data: Any, least: int, varying: bool = True) -> Wide:
@@ -38,15 +36,9 @@ def complete_rows(data: Any, least: int, varying: bool = True) -> Wide:
         raise DataError(f"y has {len(values)} rows and the model needs at least {least}; take a longer sample.")
     if not varying:
         return wide
-    size = np.abs(values).max(axis=0)
-    far = np.flatnonzero((size > _LARGEST) | ((size > 0.0) & (size < 1.0 / _LARGEST)))
-    if len(far):
-        raise DataError(
-            f"A series is of the size {size[far[0]]:.3g}, too far from one for squares of squares; change its unit.",
-            column=columns[far[0]],
-        )
+    refuse_extreme(values, columns)
     spread = np.ptp(values, axis=0)
-    flat = np.flatnonzero(spread <= 1e-13 * size)
+    flat = np.flatnonzero(spread <= 1e-13 * np.abs(values).max(axis=0))
     if len(flat):
         raise DataError(
             "A series does not vary, so it has no variance to model; leave it out.", column=columns[flat[0]]
