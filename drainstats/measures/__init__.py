@@ -7,7 +7,8 @@ from drainstats.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "edge": "spreads",
+        "edge": "efficient",
+        "ohlc_spread": "efficient",
         "corwin_schultz": "spreads",
         "abdi_ranaldo": "spreads",
         "roll": "spreads",

@@ -1,4 +1,4 @@
-"""Spreads from prices alone: EDGE, Corwin-Schultz, Abdi-Ranaldo, Roll.
+"""Spreads from highs, lows and closes: Corwin-Schultz, Abdi-Ranaldo, Roll.
 
 All are proportional spreads, as fractions of the price, estimated from the last ``window`` rows. A squared spread can
 come out negative; "keep" returns the root of its absolute value with the sign of the square, which is what averages
@@ -11,10 +11,13 @@ formula, also with missing data. In a bar whose high is below its low both count
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from drainstats.errors import check_option
+from drainstats.measures.estimates import estimated, estimated_root
+from drainstats.measures.inference import hac_method, smooth_error
 from drainstats.measures.inputs import (
     apply_negative,
     check_window,
@@ -26,53 +29,19 @@ from drainstats.measures.inputs import (
 from drainstats.typing import FloatArray, Negative
 
 
-def edge(open: Any, high: Any, low: Any, close: Any, window: int = 21, negative: Negative = "keep") -> Any:
-    """Efficient spread from open, high, low and close prices (Ardia, Guidotti and Kroencke, 2024).
-
-    Parameters
-    ----------
-    open, high, low, close : (T, N) tables, Series or arrays
-        Prices above zero; NaN where there is none.
-    window : int, default 21
-        Rows of a window, at least 3.
-    negative : {"keep", "nan", "zero", "abs"}, default "keep"
-
-    Returns
-    -------
-    Same kind and shape as ``close``
-        Spread as a fraction of the price; NaN before the first full window and where fewer than two rows of a window
-        show a price change, or no open or close differs from its high or low.
-
-    Raises
-    ------
-    DataError
-        A price that is not above zero or infinite, tables that do not match, fewer rows than the window.
-
-    References
-    ----------
-    Ardia, Guidotti and Kroencke (2024), Journal of Financial Economics 161, 103916.
-
-    Examples
-    --------
-    >>> import drainstats as ds
-    >>> o, h, l, c = [10.0, 10.1, 10.0], [10.2, 10.2, 10.1], [9.9, 10.0, 9.9], [10.1, 10.1, 9.9]
-    >>> ds.measures.edge(o, h, l, c, window=3).round(6)
-    array([      nan,       nan, -0.005001])
-    """
-    from drainstats.kernels import edge as kernels
-
-    wides = positive(open=open, high=high, low=low, close=close)
-    check_window(window, len(wides[0].values), 3)
-    prices = [w.values for w in wides]
-    prices[1:3] = without_crossed(*prices[1:3])
-    out = kernels.edge([np.log(p, out=p) for p in prices], window)
-    return wides[3].like(apply_negative(out, negative))
-
-
 def corwin_schultz(
-    high: Any, low: Any, close: Any, window: int = 21, overnight: bool = True, negative: Negative = "keep"
+    high: Any,
+    low: Any,
+    close: Any,
+    window: int = 21,
+    overnight: bool = True,
+    negative: Negative = "keep",
+    *,
+    two_day: Literal["keep", "zero", "nan"] = "keep",
+    with_se: bool = False,
+    hac_lags: int | None = None,
 ) -> Any:
-    """Spread from two-day highs and lows (Corwin and Schultz, 2012), the mean of signed two-day estimates.
+    """Spread from two-day highs and lows (Corwin and Schultz, 2012), the mean of two-day estimates.
 
     With beta the sum of two squared daily log ranges, gamma the squared range of both days and k = 3 − 2 sqrt 2,
     alpha = (sqrt(2 beta) − sqrt(beta)) / k − sqrt(gamma / k) and S = 2 (e^alpha − 1) / (1 + e^alpha).
@@ -80,22 +49,30 @@ def corwin_schultz(
     Parameters
     ----------
     high, low, close : (T, N) tables, Series or arrays
-        Prices above zero.
+        Prices above zero; ``close`` serves the shift over night only.
     window : int, default 21
         Rows of a window, at least 2.
     overnight : bool, default True
         Shift a day's high and low by the gap between them and the close before, when that close lies outside.
     negative : {"keep", "nan", "zero", "abs"}, default "keep"
         Applied to the mean over the window.
+    two_day : {"keep", "zero", "nan"}, default "keep"
+        What becomes of a negative two-day estimate before it is averaged: kept, set to zero (the paper's choice for
+        its tables; R's CS2), or left out.
+    with_se : bool, default False
+        Return an `Estimate` with Newey-West errors of the mean. Of the mean: thin trading biases what it is a mean of.
+    hac_lags : int, optional
+        Rows of serial dependence; by default floor(4 (window / 100)^(2/9)).
 
     Returns
     -------
-    Same kind and shape as ``close``, fraction of the price
+    Same kind and shape as ``close``, fraction of the price; or an `Estimate` of such tables
 
     Raises
     ------
     DataError
-        As in `edge`.
+        A price that is not above zero or infinite, tables that do not match, fewer rows than the window.
+    OptionError
 
     References
     ----------
@@ -107,22 +84,40 @@ def corwin_schultz(
     >>> ds.measures.corwin_schultz([10.2, 10.2, 10.1], [9.9, 10.0, 9.9], [10.1, 10.1, 9.9], window=3).round(6)
     array([     nan,      nan, 0.005146])
     """
+    from drainstats.kernels import ranges
+
+    check_option("two_day", two_day, ["keep", "zero", "nan"])
     wides = positive(high=high, low=low, close=close)
     check_window(window, len(wides[0].values), 2)
-    h, l = without_crossed(wides[0].values, wides[1].values)
-    h, l, c = np.log(h), np.log(l), np.log(wides[2].values)
-    h1, l1, c1 = _before(h), _before(l), _before(c)
-    beta = (h - l) ** 2 + (h1 - l1) ** 2
-    gap = np.maximum(0.0, c1 - h) + np.minimum(0.0, c1 - l) if overnight else 0.0
-    gamma = (np.maximum(h + gap, h1) - np.minimum(l + gap, l1)) ** 2
-    scale = 3 - 2 * np.sqrt(2)
-    alpha = (np.sqrt(2 * beta) - np.sqrt(beta)) / scale - np.sqrt(gamma / scale)
+    h, l, c = _logs(wides)
+    beta, gamma = np.empty_like(h), np.empty_like(h)
+    ranges.two_day_parts(h, l, c, bool(overnight), beta, gamma)
+    alpha = h  # done with
+    ranges.two_day_alpha(beta, gamma, alpha)
     # 2 (e^a − 1) / (1 + e^a) is 2 tanh(a / 2), which does not overflow.
-    return wides[2].like(apply_negative(_mean_of_pairs(2 * np.tanh(alpha / 2), window), negative))
+    spread = np.tanh(np.multiply(alpha, 0.5, out=alpha), out=alpha)
+    spread *= 2
+    if two_day != "keep":
+        spread[spread < 0] = 0.0 if two_day == "zero" else np.nan
+    mean = _mean_of_pairs(spread, window)
+    if not with_se:
+        return wides[2].like(apply_negative(mean, negative))
+    errors = _pair_error([spread], [1.0], window, hac_lags)
+    return estimated(wides[2], apply_negative(mean, negative), errors, hac_method(window - 1, hac_lags))
 
 
-def abdi_ranaldo(high: Any, low: Any, close: Any, window: int = 21, negative: Negative = "keep") -> Any:
-    """Spread from closes against mid-ranges (Abdi and Ranaldo, 2017), the root of the mean over the window.
+def abdi_ranaldo(
+    high: Any,
+    low: Any,
+    close: Any,
+    window: int = 21,
+    negative: Negative = "keep",
+    *,
+    average: Literal["square", "two_day"] = "square",
+    with_se: bool = False,
+    hac_lags: int | None = None,
+) -> Any:
+    """Spread from closes against mid-ranges (Abdi and Ranaldo, 2017).
 
     With eta the middle of a day's log range, S² is the mean of 4 (c₁ − eta₁)(c₁ − eta).
 
@@ -133,15 +128,20 @@ def abdi_ranaldo(high: Any, low: Any, close: Any, window: int = 21, negative: Ne
     window : int, default 21
         Rows of a window, at least 2.
     negative : {"keep", "nan", "zero", "abs"}, default "keep"
+    average : {"square", "two_day"}, default "square"
+        The root of the mean of the two-day squares (the paper's monthly correction, R's AR), or the mean of their
+        roots, negative squares counting as zero (its two-day correction, R's AR2).
+    with_se, hac_lags
+        As in `corwin_schultz`; delta method for "square".
 
     Returns
     -------
-    Same kind and shape as ``close``, fraction of the price
+    Same kind and shape as ``close``, fraction of the price; or an `Estimate` of such tables
 
     Raises
     ------
-    DataError
-        As in `edge`.
+    DataError, OptionError
+        As in `corwin_schultz`.
 
     References
     ----------
@@ -153,17 +153,35 @@ def abdi_ranaldo(high: Any, low: Any, close: Any, window: int = 21, negative: Ne
     >>> ds.measures.abdi_ranaldo([10.2, 10.2, 10.1], [9.9, 10.0, 9.9], [10.1, 10.1, 9.9], window=3).round(6)
     array([     nan,      nan, 0.001216])
     """
+    from drainstats.kernels import ranges
+
+    check_option("average", average, ["square", "two_day"])
     wides = positive(high=high, low=low, close=close)
     check_window(window, len(wides[0].values), 2)
-    h, l = without_crossed(wides[0].values, wides[1].values)
-    h, l, c = np.log(h), np.log(l), np.log(wides[2].values)
-    eta = (h + l) / 2
-    c1, eta1 = _before(c), _before(eta)
-    square = _mean_of_pairs(4 * (c1 - eta1) * (c1 - eta), window)
-    return wides[2].like(apply_negative(signed_root(square), negative))
+    product = np.empty_like(wides[0].values)
+    ranges.mid_range_product(*_logs(wides), product)
+    if average == "two_day":
+        product = np.sqrt(np.maximum(product, 0.0))
+    mean = _mean_of_pairs(product, window)
+    root = mean if average == "two_day" else signed_root(mean)
+    if not with_se:
+        return wides[2].like(apply_negative(root, negative))
+    errors, method = _pair_error([product], [1.0], window, hac_lags), hac_method(window - 1, hac_lags)
+    if average == "two_day":
+        return estimated(wides[2], mean, errors, method)
+    return estimated_root(wides[2], mean, errors, method, negative)
 
 
-def roll(close: Any, window: int = 21, negative: Negative = "keep") -> Any:
+def roll(
+    close: Any,
+    window: int = 21,
+    negative: Negative = "keep",
+    *,
+    returns: Literal["log", "simple", "difference"] = "log",
+    missing: Literal["joint", "separate"] = "joint",
+    with_se: bool = False,
+    hac_lags: int | None = None,
+) -> Any:
     """Spread from the serial covariance of returns (Roll, 1984): S² = −4 cov(r, r₁).
 
     Parameters
@@ -173,16 +191,21 @@ def roll(close: Any, window: int = 21, negative: Negative = "keep") -> Any:
     window : int, default 21
         Rows of a window, at least 4 (two pairs of returns).
     negative : {"keep", "nan", "zero", "abs"}, default "keep"
+    returns : {"log", "simple", "difference"}, default "log"
+        With "difference" the spread comes in units of the price.
+    missing : {"joint", "separate"}, default "joint"
+        The covariance of the complete pairs, with divisor n − 1; or each mean over its own rows, as in R's ``bidask``.
+    with_se, hac_lags
+        As in `corwin_schultz`; delta method.
 
     Returns
     -------
-    Same kind and shape as ``close``, fraction of the price
-        The covariance is that of the complete pairs, with divisor n − 1.
+    Same kind and shape as ``close``, fraction of the price; or an `Estimate` of such tables
 
     Raises
     ------
-    DataError
-        As in `edge`.
+    DataError, OptionError
+        As in `corwin_schultz`.
 
     References
     ----------
@@ -196,13 +219,46 @@ def roll(close: Any, window: int = 21, negative: Negative = "keep") -> Any:
     """
     from drainstats.kernels import windows
 
+    check_option("returns", returns, ["log", "simple", "difference"])
+    check_option("missing", missing, ["joint", "separate"])
     (wide,) = positive(close=close)
     check_window(window, len(wide.values), 4)
-    r = np.diff(np.log(wide.values), axis=0, prepend=np.nan)
-    covariance = np.empty_like(r)
-    windows.window_covariance(r, _before(r), window - 2, 2, covariance)
+    price = np.log(wide.values) if returns == "log" else wide.values
+    r = np.full_like(price, np.nan)
+    np.subtract(price[1:], price[:-1], out=r[1:])
+    if returns == "simple":
+        r[1:] /= price[:-1]
+    r1 = _before(r)
+    if missing == "joint":
+        covariance = np.empty_like(r)
+        windows.window_covariance(r, r1, window - 2, 2, covariance)
+    else:
+        covariance = _separate_covariance(r, r1, window)
     covariance[: window - 1] = np.nan
-    return wide.like(apply_negative(signed_root(-4 * covariance), negative))
+    if not with_se:
+        return wide.like(apply_negative(signed_root(-4 * covariance), negative))
+    lost = np.isnan(r + r1)
+    rows = [np.where(lost, np.nan, x) for x in (r * r1, r, r1)]
+    slopes = [-4.0, 4 * window_mean(rows[2], window - 2), 4 * window_mean(rows[1], window - 2)]
+    errors = smooth_error(rows, slopes, window - 2, hac_lags)
+    errors[: window - 1] = np.nan
+    return estimated_root(wide, -4 * covariance, errors, hac_method(window - 2, hac_lags), negative)
+
+
+def _separate_covariance(r: FloatArray, r1: FloatArray, window: int) -> FloatArray:
+    """R's rule: the mean of r r₁ less the product of the means of r and r₁, corrected by the number of r₁."""
+    count = window_mean((~np.isnan(r1)).astype(np.float64), window - 2) * (window - 2)
+    product, lagged = window_mean(r * r1, window - 2), window_mean(r1, window - 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covariance = count / (count - 1) * (product - window_mean(r, window - 2) * lagged)
+    return np.where(count >= 2, covariance, np.nan)
+
+
+def _logs(wides: tuple[Any, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Logs of high, low and close in the tables' own memory, crossed bars missing."""
+    h, l = without_crossed(wides[0].values, wides[1].values)
+    c = wides[2].values
+    return np.log(h, out=h), np.log(l, out=l), np.log(c, out=c)
 
 
 def _before(values: FloatArray) -> FloatArray:
@@ -213,3 +269,9 @@ def _mean_of_pairs(pairs: FloatArray, window: int) -> FloatArray:
     mean = window_mean(pairs, window - 1)
     mean[: window - 1] = np.nan
     return mean
+
+
+def _pair_error(rows: list[FloatArray], slopes: list[Any], window: int, lags: int | None) -> FloatArray:
+    errors = smooth_error(rows, slopes, window - 1, lags)
+    errors[: window - 1] = np.nan
+    return errors
