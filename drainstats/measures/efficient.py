@@ -155,7 +155,7 @@ def ohlc_spread(
     >>> import drainstats as ds
     >>> o, h, l, c = [10.0, 10.1, 10.0], [10.2, 10.2, 10.1], [9.9, 10.0, 9.9], [10.1, 10.1, 9.9]
     >>> ds.measures.ohlc_spread(o, h, l, c, window=3, method="CHL").round(6)
-    array([      nan,       nan, -0.009952])
+    array([      nan,       nan, -0.007072])
     """
     check_option("missing", missing, ["joint", "separate"])
     names = method.split(".") if isinstance(method, str) else []
@@ -249,7 +249,7 @@ class _Moments:
 
     def _variance(self, first: str, second: str) -> FloatArray:
         """Variance of the row whose mean is the mean S² of two estimators."""
-        total = 0.0
+        total = np.zeros_like(self.tau)
         for one in (first, second):
             for other in (first, second):
                 total = total + 16 / (self.p[one] * self.p[other]) * self._cross(one, other)

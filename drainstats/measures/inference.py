@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from drainstats.typing import FloatArray
 
 
 def smooth_error(
-    moments: Sequence[FloatArray], gradients: Sequence[FloatArray], width: int, lags: int | None = None
+    moments: Sequence[FloatArray], gradients: Sequence[Any], width: int, lags: int | None = None
 ) -> FloatArray:
     """Standard errors of a smooth function of K window means, by the delta method with Bartlett weights.
 

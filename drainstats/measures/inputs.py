@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,22 @@ NEGATIVE = ("keep", "nan", "zero", "abs")
 
 def positive(**tables: Any) -> tuple[Wide, ...]:
     """Aligned tables whose numbers are finite and above zero; NaN means not observed."""
-    wides = as_wides(**tables)
-    for name, wide in zip(tables, wides, strict=True):
-        _refuse(name, wide, wide.values <= 0, "is not above zero")
-    return wides
+    return checked(tables, {})
 
 
 def not_negative(**tables: Any) -> tuple[Wide, ...]:
     """Aligned tables whose numbers are finite and at least zero; NaN means not observed."""
-    wides = as_wides(**tables)
-    for name, wide in zip(tables, wides, strict=True):
-        _refuse(name, wide, wide.values < 0, "is negative")
+    return checked({}, tables)
+
+
+def checked(prices: Mapping[str, Any], amounts: Mapping[str, Any]) -> tuple[Wide, ...]:
+    """Aligned tables, prices first: finite numbers, prices above zero and amounts at least zero."""
+    wides = as_wides(**prices, **amounts)
+    for name, wide in zip((*prices, *amounts), wides, strict=True):
+        if name in prices:
+            _refuse(name, wide, wide.values <= 0, "is not above zero")
+        else:
+            _refuse(name, wide, wide.values < 0, "is negative")
     return wides
 
 
@@ -68,13 +74,16 @@ def apply_negative(spread: FloatArray, negative: str) -> FloatArray:
 
 def signed_root(square: FloatArray) -> FloatArray:
     """Root of the absolute value with the sign of the square."""
-    return np.sign(square) * np.sqrt(np.abs(square))
+    return np.copysign(np.sqrt(np.abs(square)), square)
 
 
-def window_mean(values: FloatArray, width: int) -> FloatArray:
-    """Mean of the numbers among the last ``width`` rows of each column; NaN before the first full window."""
+def window_mean(values: FloatArray, width: int, min_count: int = 1) -> FloatArray:
+    """Mean of the numbers among the last ``width`` rows of each column; NaN before the first full window.
+
+    Windows with fewer than ``min_count`` numbers are NaN.
+    """
     from drainstats.kernels import windows
 
     out = np.empty_like(values)
-    windows.window_mean(np.ascontiguousarray(values), width, 1, out)
+    windows.window_mean(np.ascontiguousarray(values), width, min_count, out)
     return out

@@ -238,8 +238,8 @@ def roll(
     if not with_se:
         return wide.like(apply_negative(signed_root(-4 * covariance), negative))
     lost = np.isnan(r + r1)
-    rows = [np.where(lost, np.nan, x) for x in (r * r1, r, r1)]
-    slopes = [-4.0, 4 * window_mean(rows[2], window - 2), 4 * window_mean(rows[1], window - 2)]
+    rows: list[FloatArray] = [np.where(lost, np.nan, x) for x in (r * r1, r, r1)]
+    slopes: list[Any] = [-4.0, 4 * window_mean(rows[2], window - 2), 4 * window_mean(rows[1], window - 2)]
     errors = smooth_error(rows, slopes, window - 2, hac_lags)
     errors[: window - 1] = np.nan
     return estimated_root(wide, -4 * covariance, errors, hac_method(window - 2, hac_lags), negative)
@@ -250,7 +250,7 @@ def _separate_covariance(r: FloatArray, r1: FloatArray, window: int) -> FloatArr
     count = window_mean((~np.isnan(r1)).astype(np.float64), window - 2) * (window - 2)
     product, lagged = window_mean(r * r1, window - 2), window_mean(r1, window - 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        covariance = count / (count - 1) * (product - window_mean(r, window - 2) * lagged)
+        covariance: FloatArray = count / (count - 1) * (product - window_mean(r, window - 2) * lagged)
     return np.where(count >= 2, covariance, np.nan)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from drainstats.errors import check_number
 from drainstats.measures.inputs import not_negative
 
 
@@ -35,3 +38,38 @@ def dollar_volume(close: Any, volume: Any) -> Any:
     """
     price, amount = not_negative(close=close, volume=volume)
     return price.like(price.values * amount.values)
+
+
+def turnover(volume: Any, shares: Any) -> Any:
+    """Share of the units in existence that changed hands in a bar.
+
+    Parameters
+    ----------
+    volume : (T, N) table, Series or array
+        Base units.
+    shares : like ``volume``, or one number
+        Shares outstanding or coins in circulation, adjusted for splits in the same way as the volume.
+
+    Returns
+    -------
+    Same kind and shape as ``volume``, fraction
+        Missing where nothing is outstanding. Like traded value it explodes in a crash.
+
+    Raises
+    ------
+    DataError
+        Negative or infinite numbers, tables that do not match.
+
+    Examples
+    --------
+    >>> import drainstats as ds
+    >>> ds.measures.turnover([2.0, 0.0], 100.0)
+    array([0.02, 0.  ])
+    """
+    if isinstance(shares, (int, float)):
+        check_number("shares", shares, 0.0)
+        (amount,) = not_negative(volume=volume)
+        return amount.like(amount.values / shares)
+    amount, base = not_negative(volume=volume, shares=shares)
+    out = np.divide(amount.values, base.values, out=np.full_like(amount.values, np.nan), where=base.values > 0)
+    return amount.like(out)
