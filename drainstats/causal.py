@@ -31,6 +31,14 @@ CAUSAL: dict[str, str] = {
     "measures.roll": "trailing window",
     "measures.parkinson": "trailing window",
     "measures.amihud": "trailing window",
+    "measures.pastor_stambaugh": "trailing window",
+    "measures.kyle_lambda": "trailing window",
+    "measures.hasbrouck_lambda": "trailing window",
+    "measures.zero_returns": "trailing window",
+    "measures.fht": "trailing window",
+    "measures.lot": "trailing window",
+    "measures.resilience": "trailing window",
+    "measures.rolling_regression": "trailing window",
     "measures.dollar_volume": "row by row",
     "measures.square_root_cost": "row by row",
     "measures.rolling_commonality": "trailing window",
@@ -62,6 +70,7 @@ CAUSAL: dict[str, str] = {
     "DCCResult.filter": "fixed parameters, target and start",
 }
 NOT_CAUSAL: dict[str, str] = {
+    "measures.liquidity_innovations": "the innovations' regression takes all periods; level and change do not look ahead",
     "GARCHResult.conditional_volatility": "parameters from the whole sample",
     "GARCHResult.std_resid": "parameters from the whole sample",
     "CCCResult.correlation": "parameters from the whole sample",
