@@ -92,7 +92,9 @@ def smooth_error(moments: FloatArray, gradients: FloatArray, width: int, lags: i
 
     moments (K, T, N): what is averaged; gradients (K, T, N): derivatives at the means of the window that ends in the
     row. The long-run variance of the linearised row takes Bartlett weights over ``lags`` rows (Newey and West, 1987);
-    a row that lacks a moment does not count, and its neighbours keep their distance (Parzen, 1963).
+    a row that lacks a moment does not count, and its neighbours keep their distance (Parzen, 1963). Taking the mean out
+    lowers each autocovariance by the long-run variance over n, so that the weights' sum over n is missing from the
+    variance; it is put back.
     """
     terms, rows, columns = moments.shape
     out[: width - 1] = np.nan
@@ -119,12 +121,14 @@ def smooth_error(moments: FloatArray, gradients: FloatArray, width: int, lags: i
                     x = line[i, b] - mean[b]
                     line[i, b] = x if x == x else 0.0
                     total[b] += line[i, b] * line[i, b]
+            weights = 1.0
             for lag in range(1, min(lags, width - 1) + 1):
                 weight = 2.0 * (1.0 - lag / (lags + 1.0))
+                weights += weight
                 for i in range(lag, width):
                     for b in range(size):
                         total[b] += weight * line[i, b] * line[i - lag, b]
             for b in range(size):
                 n = count[b]
-                variance = max(total[b], 0.0) / max(n * (n - 1.0), 1.0)
-                out[t, first + b] = np.sqrt(variance) if n >= 2.0 else np.nan
+                variance = max(total[b], 0.0) / max(n * (n - weights), 1e-300)
+                out[t, first + b] = np.sqrt(variance) if n > weights else np.nan

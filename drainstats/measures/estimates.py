@@ -13,9 +13,7 @@ from drainstats.frames import Wide
 from drainstats.measures.inputs import apply_negative, signed_root
 from drainstats.typing import FloatArray, Negative
 
-Scale = Literal["plain", "root"]
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+Scale = Literal["plain", "root", "log"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +37,11 @@ class Estimate:
 
     Notes
     -----
-    A spread is the signed root of a squared spread. Its interval is the root of the interval of the square, and its
-    standard error the standard deviation of the root of a normal square: near zero the usual first-order error grows
-    without bound, this one does not. Both belong to the signed estimate, whatever ``negative`` makes of it.
+    A spread is the signed root of a squared spread, and its interval the root of the square's interval. What is
+    positive and skewed, such as Amihud's ratio, has an interval that is symmetric in logs. Where the error is large
+    against the estimate the first-order error covers too little; the standard error here is the longer arm of the 95 %
+    interval over 1.96, so that estimate ± 1.96 errors covers at least as often as the interval. Where the error is
+    small the two are one. Both belong to the signed estimate, whatever ``negative`` makes of it.
     """
 
     estimate: Any
@@ -67,8 +67,7 @@ class Estimate:
         if not 0 < level < 1:
             raise OptionError(f"level={level!r} must lie between 0 and 1.")
         reach = ndtri((1 + level) / 2) * self._spread
-        ends = (self._centre - reach, self._centre + reach)
-        lower, upper = (signed_root(e) for e in ends) if self._scale == "root" else ends
+        lower, upper = _ends(self._centre, reach, self._scale)
         return Interval(self._wide.like(lower), self._wide.like(upper))
 
     def __repr__(self) -> str:
@@ -81,21 +80,34 @@ def estimated(wide: Wide, values: FloatArray, errors: FloatArray, method: str) -
     return Estimate(wide.like(values), wide.like(errors), method, wide, values, errors, "plain")
 
 
+def estimated_positive(wide: Wide, values: FloatArray, errors: FloatArray, method: str) -> Estimate:
+    """Estimates above zero with a skewed law, whose first-order standard errors are known."""
+    outer = _longer_arm(values, errors, "log")
+    return Estimate(wide.like(values), wide.like(outer), method, wide, values, errors, "log")
+
+
 def estimated_root(
     wide: Wide, square: FloatArray, errors: FloatArray, method: str, negative: Negative = "keep"
 ) -> Estimate:
     """The signed root of (T, N) squares whose standard errors are known."""
     root = wide.like(apply_negative(signed_root(square), negative))
-    return Estimate(root, wide.like(_root_error(square, errors)), method, wide, square, errors, "root")
+    outer = _longer_arm(square, errors, "root")
+    return Estimate(root, wide.like(outer), method, wide, square, errors, "root")
 
 
-def _root_error(square: FloatArray, error: FloatArray) -> FloatArray:
-    """Standard deviation of the signed root of a normal variable (Gauss-Hermite, 21 points)."""
-    first, second = np.zeros_like(square), np.zeros_like(square)
-    centre = signed_root(square)
-    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-        # About the estimate, so that small errors do not drown in rounding.
-        away = signed_root(square + node * error) - centre
-        first += weight * away
-        second += weight * away**2
-    return np.asarray(np.sqrt(np.maximum(second - first**2, 0.0)))
+def _ends(centre: FloatArray, reach: FloatArray, scale: Scale) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper end of intervals that reach so far on the scale on which the centre lives."""
+    if scale == "log":
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            factor = np.exp(np.where(centre > 0, reach / centre, np.nan))
+        return centre / factor, centre * factor
+    lower, upper = centre - reach, centre + reach
+    return (signed_root(lower), signed_root(upper)) if scale == "root" else (lower, upper)
+
+
+def _longer_arm(centre: FloatArray, error: FloatArray, scale: Scale) -> FloatArray:
+    """The longer arm of the 95 % interval, over the normal quantile."""
+    quantile = ndtri(0.975)
+    lower, upper = _ends(centre, quantile * error, scale)
+    middle = signed_root(centre) if scale == "root" else centre
+    return np.asarray(np.maximum(upper - middle, middle - lower) / quantile)

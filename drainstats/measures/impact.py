@@ -12,7 +12,7 @@ import numpy as np
 
 from drainstats.errors import check_number, check_option
 from drainstats.frames import Wide
-from drainstats.measures.estimates import estimated
+from drainstats.measures.estimates import estimated_positive
 from drainstats.measures.inference import hac_method, smooth_error
 from drainstats.measures.inputs import check_window, checked, window_mean
 from drainstats.typing import FloatArray
@@ -104,7 +104,7 @@ def amihud(
     if not with_se:
         return price.like(mean)
     errors = np.where(np.isnan(mean), np.nan, smooth_error([ratio], [1.0], window, hac_lags))
-    return estimated(price, mean, errors, hac_method(window, hac_lags))
+    return estimated_positive(price, mean, errors, hac_method(window, hac_lags))
 
 
 def high_low_impact(
@@ -152,7 +152,7 @@ def high_low_impact(
     mean = window_mean(ratio, window)
     if not with_se:
         return wide.like(mean)
-    return estimated(wide, mean, smooth_error([ratio], [1.0], window, hac_lags), hac_method(window, hac_lags))
+    return estimated_positive(wide, mean, smooth_error([ratio], [1.0], window, hac_lags), hac_method(window, hac_lags))
 
 
 def kyle_obizhaeva(
@@ -219,7 +219,7 @@ def kyle_obizhaeva(
         by_variance = level / (3 * variance)
         slopes = [by_variance, -2 * first * by_variance, -level / (3 * volume)]
     errors = smooth_error([move**2, move, traded], slopes, window, hac_lags)
-    return estimated(price, level, errors, hac_method(window, hac_lags))
+    return estimated_positive(price, level, errors, hac_method(window, hac_lags))
 
 
 def amivest(
@@ -269,7 +269,7 @@ def amivest(
         return price.like(level)
     inverse = np.divide(1.0, moved, out=np.full_like(moved, np.nan), where=moved > 0)
     errors = smooth_error([traded, move], [inverse, -level * inverse], window, hac_lags)
-    return estimated(price, level, errors, hac_method(window, hac_lags))
+    return estimated_positive(price, level, errors, hac_method(window, hac_lags))
 
 
 def _moves(close: Any, dollar_volume: Any, open: Any, returns: str) -> tuple[Wide, Wide, FloatArray]:

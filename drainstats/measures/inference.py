@@ -31,7 +31,7 @@ def smooth_error(
     Returns
     -------
     (T, N) array
-        NaN where the window has fewer than two complete rows.
+        NaN where the window has no more complete rows than the weights sum to (three with two lags).
     """
     from drainstats.kernels import windows
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from drainstats.errors import check_option
-from drainstats.measures.estimates import estimated, estimated_root
+from drainstats.measures.estimates import estimated, estimated_positive, estimated_root
 from drainstats.measures.inference import hac_method, smooth_error
 from drainstats.measures.inputs import (
     apply_negative,
@@ -103,7 +103,8 @@ def corwin_schultz(
     if not with_se:
         return wides[2].like(apply_negative(mean, negative))
     errors = _pair_error([spread], [1.0], window, hac_lags)
-    return estimated(wides[2], apply_negative(mean, negative), errors, hac_method(window - 1, hac_lags))
+    dress = estimated if two_day == "keep" else estimated_positive
+    return dress(wides[2], apply_negative(mean, negative), errors, hac_method(window - 1, hac_lags))
 
 
 def abdi_ranaldo(
@@ -168,7 +169,7 @@ def abdi_ranaldo(
         return wides[2].like(apply_negative(root, negative))
     errors, method = _pair_error([product], [1.0], window, hac_lags), hac_method(window - 1, hac_lags)
     if average == "two_day":
-        return estimated(wides[2], mean, errors, method)
+        return estimated_positive(wides[2], mean, errors, method)
     return estimated_root(wides[2], mean, errors, method, negative)
 
 
