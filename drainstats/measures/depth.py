@@ -168,24 +168,32 @@ def book_imbalance(book: Any, depth: int = 1) -> pd.Series:
     return pd.Series(share, index=taken.index, name="book_imbalance")
 
 
-def book_slope(book: Any, side: Literal["bid", "ask", "both"] = "both") -> pd.Series:
-    """Elasticity of the book (Naes and Skjeltorp, 2006): how fast depth grows with distance from the mid.
+def book_slope(
+    book: Any,
+    side: Literal["bid", "ask", "both"] = "both",
+    method: Literal["elasticity", "depth"] = "elasticity",
+) -> pd.Series:
+    """How fast depth grows with distance from the mid: small for a flat book, with little behind the best quotes.
 
-    With v_k the log of the cumulative size up to level k and p_0 the mid, the mean over the levels of
-    ``v_1 / |p_1/p_0 − 1|`` for the first and ``(v_{k+1}/v_k − 1) / |p_{k+1}/p_k − 1|`` for those behind it; "both" is
-    the mean of the two sides.
+    "elasticity" (Naes and Skjeltorp, 2006): with v_k the log of the cumulative size up to level k and p_0 the mid, the
+    mean over the levels of ``v_1 / |p_1/p_0 − 1|`` for the first and ``(v_{k+1}/v_k − 1) / |p_{k+1}/p_k − 1|`` for
+    those behind it. "depth" (Della Vedova, Gao, Grant and Westerholm): all that stands on a side over the distance
+    ``|p_K/p_0 − 1|`` of its last filled level.
 
     Parameters
     ----------
     book : table of T snapshots
-        Sizes in units such that the first level holds more than one: the logs must be above zero.
+        For "elasticity" sizes in units such that the first level holds more than one: the logs must be above zero.
     side : {"bid", "ask", "both"}, default "both"
+        "both" is the mean of the two sides.
+    method : {"elasticity", "depth"}, default "elasticity"
 
     Returns
     -------
     Series of T
-        A flat book, with little behind the best quotes, has a small slope. Missing where there is no mid, a side is
-        empty, the first level stands at the mid (a locked book) or holds at most one unit.
+        A pure number, or base units per unit of relative distance; divided by the mid "depth" is per unit of price.
+        Missing where there is no mid, a side is empty, or the levels stand at the mid (a locked book); "elasticity"
+        also where the first level holds at most one unit or an empty level has a filled one behind it.
 
     Raises
     ------
@@ -193,20 +201,28 @@ def book_slope(book: Any, side: Literal["bid", "ask", "both"] = "both") -> pd.Se
 
     References
     ----------
-    Naes and Skjeltorp (2006), Journal of Financial Markets 9(4), 408-432.
+    Naes and Skjeltorp (2006), Journal of Financial Markets 9(4), 408-432. Della Vedova, Gao, Grant and Westerholm, The
+    limit order book slope, working paper, as frds 2.4.1 computes it.
 
     Examples
     --------
     >>> import numpy as np, pandas as pd, drainstats as ds
     >>> book = pd.DataFrame({"bid_0": [99.0], "bid_size_0": [np.e], "ask_0": [101.0], "ask_size_0": [np.e]})
-    >>> ds.measures.book_slope(book).round(6).tolist()
-    [100.0]
+    >>> ds.measures.book_slope(book).round(6).tolist(), ds.measures.book_slope(book, method="depth").round(2).tolist()
+    ([100.0], [271.83])
     """
     check_option("side", side, SIDES)
+    check_option("method", method, ["elasticity", "depth"])
     taken = _levels(book)
     names = ("bid", "ask") if side == "both" else (side,)
-    slopes = [_elasticity(getattr(taken, n), getattr(taken, f"{n}_size"), taken.mid) for n in names]
+    slope = _elasticity if method == "elasticity" else _depth_slope
+    slopes = [slope(getattr(taken, n), getattr(taken, f"{n}_size"), taken.mid) for n in names]
     return pd.Series(sum(slopes) / len(slopes), index=taken.index, name="book_slope")
+
+
+def _depth_slope(price: FloatArray, size: FloatArray, mid: FloatArray) -> FloatArray:
+    distance = np.where(size > 0, np.abs(price / mid[:, None] - 1), 0.0).max(axis=1)
+    return np.divide(size.sum(axis=1), distance, out=np.full(len(mid), np.nan), where=distance > 0)
 
 
 def _elasticity(price: FloatArray, size: FloatArray, mid: FloatArray) -> FloatArray:

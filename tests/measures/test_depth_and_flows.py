@@ -115,6 +115,17 @@ def test_slope():
     assert np.isnan(M.book_slope(thin).iloc[0])
 
 
+def test_slope_of_all_that_stands():
+    """175 units within 2 % on either side; thin, gapped and empty books need no logs."""
+    assert M.book_slope(BOOK, "bid", "depth").iloc[0] == pytest.approx(175 / 0.02)
+    assert M.book_slope(BOOK, "ask", "depth").iloc[0] == pytest.approx(175 / 0.02)
+    assert M.book_slope(BOOK, method="depth").isna().tolist() == [False, False, True, True, True]
+    thin = table(snapshot([(99.0, 0.5), (np.nan, np.nan), (98.0, 0.5)], [(101.0, 0.5)]))
+    assert M.book_slope(thin, "bid", "depth").iloc[0] == pytest.approx(1.0 / 0.02)
+    with pytest.raises(OptionError):
+        M.book_slope(BOOK, method="area")
+
+
 def test_tables_that_are_no_snapshots():
     with pytest.raises(DataError, match="updates must be applied"):
         M.depth_within(pd.DataFrame({"side": [1], "price": [1.0], "amount": [1.0]}))

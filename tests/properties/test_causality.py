@@ -75,6 +75,21 @@ TRADES = pd.DataFrame(
 )
 
 
+BEST = pd.DataFrame(
+    {"bid": 99.9, "bid_size": RNG.exponential(1.0, 300), "ask": 100.1, "ask_size": RNG.exponential(1.0, 300)},
+    TRADES.index - pd.Timedelta("1s"),
+)
+BEST.loc[::3, ["bid", "ask"]] += 0.05
+AFTER_HORIZON = ["later_mid", "realised_spread", "price_impact", "known_at"]
+
+
+def averages_as_known(trades, quotes):
+    """What trades cost on average, stamped by the end of each interval that is over, a horizon later."""
+    table = ds.measures.trade_measures(trades, quotes, "2min")
+    found = ds.measures.average_costs(table, "20min")
+    return found.set_axis(found.index + pd.Timedelta("22min"))
+
+
 def by_moment(panel):
     """A panel's numbers by the moment at which each row was known."""
     table = pd.concat(panel.fields, axis=1).set_axis(panel.available_at)
@@ -103,6 +118,18 @@ CASES = {
     "measures.book_imbalance": (ds.measures.book_imbalance, SNAPSHOTS, 2),
     "measures.book_slope": (ds.measures.book_slope, SNAPSHOTS, 2),
     "measures.book_cost": (lambda b: ds.measures.book_cost(b, 1.0), SNAPSHOTS, 2),
+    "measures.trade_measures": (
+        lambda t, q: ds.measures.trade_measures(t, q, "2min").drop(columns=AFTER_HORIZON),
+        (TRADES, BEST),
+        3,
+    ),
+    "measures.average_costs": (averages_as_known, (TRADES, BEST), 20),
+    "measures.ofi": (ds.measures.ofi, BEST, 3),
+    "measures.multilevel_ofi": (ds.measures.multilevel_ofi, BEST.add_suffix("_0"), 3),
+    "measures.integrated_ofi": (lambda x: ds.measures.integrated_ofi(x, 10), FRAME, 10),
+    "measures.vpin": (lambda b, v: ds.measures.vpin(b, b + v, 10), (V, 2 * V), 10),
+    "measures.excess_vpin": (lambda *t: ds.measures.excess_vpin(*t, window=20), (FRAME, V, H / L), 20),
+    "measures.vpin_chance": (lambda b, v: ds.measures.vpin_chance(b, b + v, 5, 20, 9), (V, 2 * V), 20),
     "measures.flow_split": (lambda q, p: ds.measures.flow_split(q, p).flow, (V, C), 2),
     "measures.fund_flow": (lambda v: ds.measures.fund_flow(v, 0 * v), C, 2),
     "measures.stable_share": (lambda q, p: ds.measures.stable_share(q, p, q, p, basis="first"), (V, C), 2),
