@@ -9,7 +9,7 @@ from drainstats.lazy import attach
 
 __version__ = "0.1.0"
 
-_ROOMS = ("causal", "errors", "measures", "signals")
+_ROOMS = ("causal", "errors", "measures", "signals", "simulate")
 _NAMES = {
     "LiquidityPanel": "panel.panel",
     "list_datasets": "panel.datasets",
@@ -34,6 +34,9 @@ _NAMES = {
     "GARCH": "models.coliquidity.margins",
     "CCC": "models.coliquidity.ccc",
     "DCC": "models.coliquidity.dcc",
+    "PanelRegression": "models.regressions.panel",
+    "LocalProjection": "models.regressions.projections",
+    "regression_table": "models.regressions.table",
     "Episode": "episodes.episode",
     "detect_episodes": "episodes.detect",
     "episodes_table": "episodes.episode",

@@ -1,0 +1,1 @@
+"""Everyday regressions of liquidity on what may move it."""
