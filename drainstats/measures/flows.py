@@ -12,12 +12,12 @@ drops out of a total of units looks like an outflow of billions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError, OptionError, check_option
+from drainstats.errors import DataError, OptionError, check_number, check_option
 from drainstats.frames import Wide, as_wides
 from drainstats.measures.inputs import not_negative
 from drainstats.typing import FloatArray
@@ -50,7 +50,8 @@ def flow_split(quantity: Any, price: Any) -> FlowSplit:
     Parameters
     ----------
     quantity : (T, N) table, Series or array
-        Coins in circulation, token units of a protocol, shares of a fund; at least zero. A column a coin.
+        Coins in circulation, token units of a protocol, shares of a fund, contracts of open interest (in coins); at
+        least zero. A column a coin.
     price : (T, N) table, Series or array
         Quote currency per coin, at least zero.
 
@@ -82,6 +83,108 @@ def flow_split(quantity: Any, price: Any) -> FlowSplit:
     flow[1:] = np.diff(q, axis=0) * (p[1:] + p[:-1]) / 2
     revaluation[1:] = np.diff(p, axis=0) * (q[1:] + q[:-1]) / 2
     return FlowSplit(coins.like(flow), coins.like(revaluation))
+
+
+def protocol_outflow(quantity: Any, price: Any, missing: Literal["nan", "skip"] = "nan") -> pd.DataFrame:
+    """What left a protocol (or all stable coins) in each step, free of prices: the flows of its tokens, summed.
+
+    Value locked falls when prices do; only units tell whether anybody left.
+
+    Parameters
+    ----------
+    quantity : (T, N) table, Series or array
+        Units of each token, at least zero; a column a token.
+    price : like ``quantity``
+        Quote currency per unit, at least zero.
+    missing : {"nan", "skip"}, default "nan"
+        What to do in a step at one end of which a token is missing that is there at the other: the sum is unknown, or
+        it is that of the other tokens. A token missing at both ends is no part of the step.
+
+    Returns
+    -------
+    DataFrame of T rows
+        ``flow`` and ``revaluation`` in quote currency; ``outflow``, −flow over the value before of the tokens summed;
+        ``covered``, their share of the value that was seen before. The first row is missing. Observed, so without an
+        error.
+
+    Raises
+    ------
+    DataError
+        Negative or infinite numbers, tables that do not match.
+    OptionError
+        An unknown policy.
+
+    Examples
+    --------
+    >>> import numpy as np, drainstats as ds
+    >>> units, prices = [[10.0, 100.0], [8.0, 100.0], [8.0, np.nan]], [[1000.0, 1.0], [500.0, 1.0], [500.0, np.nan]]
+    >>> ds.measures.protocol_outflow(units, prices, missing="skip")["outflow"].round(4).tolist()
+    [nan, 0.1485, 0.0]
+    """
+    check_option("missing", missing, ["nan", "skip"])
+    split = flow_split(quantity, price)
+    coins, prices = not_negative(quantity=quantity, price=price)
+    flow, revaluation = (np.asarray(part).reshape(coins.values.shape) for part in (split.flow, split.revaluation))
+    value = coins.values * prices.values
+    there = np.isfinite(value)
+    both = there[1:] & there[:-1]
+    known = both.any(axis=1)
+    if missing == "nan":
+        known &= (both == (there[1:] | there[:-1])).all(axis=1)
+    before = np.where(both, value[:-1], 0.0).sum(axis=1)
+    seen = np.where(there[:-1], value[:-1], 0.0).sum(axis=1)
+    out = np.full((len(value), 4), np.nan)
+    out[1:, 0] = np.where(known, np.where(both, flow[1:], 0.0).sum(axis=1), np.nan)
+    out[1:, 1] = np.where(known, np.where(both, revaluation[1:], 0.0).sum(axis=1), np.nan)
+    out[1:, 2] = np.divide(0.0 - out[1:, 0], before, out=np.full_like(before, np.nan), where=before > 0)
+    out[1:, 3] = np.divide(before, seen, out=np.full_like(before, np.nan), where=known & (seen > 0))
+    return pd.DataFrame(out, index=coins.index, columns=["flow", "revaluation", "outflow", "covered"])
+
+
+def composition_break(units: Any, price: Any, least: float = 0.02) -> Any:
+    """Steps in which an aggregate of coins changed its members rather than its money.
+
+    A worthless coin that drops out of a total takes its units along and no money: units fall, the mean price jumps, the
+    value stays. Differences of the total call that an outflow of billions.
+
+    Parameters
+    ----------
+    units : (T, N) table, Series or array
+        Units of an aggregate, such as all stable coins of a chain; at least zero.
+    price : like ``units``
+        Its value over its units.
+    least : float, default 0.02
+        Smallest move of units, as a fraction of their mean over the step, that is looked at.
+
+    Returns
+    -------
+    Same kind and shape as ``units``
+        1.0 where units moved by ``least`` or more and the price moved the other way so that half of the flow or more
+        is undone (and no more than half as much again); else 0.0. The first row, and steps that lack an end, are
+        missing. A flag to look at the members, not a proof: a run on a coin that regains its peg in the same step
+        would look alike.
+
+    Raises
+    ------
+    DataError
+        Negative or infinite numbers, tables that do not match.
+
+    Examples
+    --------
+    >>> import drainstats as ds
+    >>> ds.measures.composition_break([100.0, 90.0, 80.0], [0.9, 1.0, 1.0])
+    array([nan,  1.,  0.])
+    """
+    check_number("least", least, 0.0)
+    split = flow_split(units, price)
+    (coins,) = not_negative(units=units)
+    flow, revaluation = (np.asarray(part).reshape(coins.values.shape) for part in (split.flow, split.revaluation))
+    moved = np.zeros_like(coins.values)
+    middle = (coins.values[1:] + coins.values[:-1]) / 2
+    moved[1:] = np.divide(np.abs(np.diff(coins.values, axis=0)), middle, out=np.zeros_like(middle), where=middle > 0)
+    undone = np.divide(-revaluation, flow, out=np.zeros_like(flow), where=(flow != 0) & np.isfinite(flow))
+    flag = ((moved >= least) & (undone >= 0.5) & (undone <= 1.5)).astype(np.float64)
+    return coins.like(np.where(np.isfinite(flow), flag, np.nan))
 
 
 def fund_flow(value: Any, growth: Any) -> Any:
