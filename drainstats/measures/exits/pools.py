@@ -83,6 +83,13 @@ class ConstantProductPool:
         """Base units, fee left aside, whose sale moves the spot price down by a fraction of it."""
         return self.base * (1 / np.sqrt(1 - _fraction(fraction)) - 1)
 
+    def depth_up(self, fraction: float) -> float:
+        """Quote units, fee left aside, that move the spot price up by a fraction of it: y (√(1 + d) − 1).
+
+        Their mean price is √(1 + d) times the spot price.
+        """
+        return float(self.quote * (np.sqrt(1 + positive_number("fraction", fraction)) - 1))
+
     def impermanent_loss(self, price_ratio: float) -> float:
         """Value of the pool's share against holding, minus one, when the price is multiplied by ``price_ratio``.
 
@@ -208,6 +215,12 @@ class ConcentratedPool:
         """Base units, fee left aside, whose sale moves the spot price down by a fraction of it."""
         down = self.price * (1 - _fraction(fraction)) * (1 - self.fee)
         return self.sold_down_to(down) * (1 - self.fee)
+
+    def depth_up(self, fraction: float) -> float:
+        """Quote units, fee left aside, that move the spot price up by a fraction of it, or to the last range's end."""
+        target = np.sqrt(self.price * (1 + positive_number("fraction", fraction)))
+        bottoms, tops, depth = self._above()
+        return float((depth * (np.clip(target, bottoms, tops) - bottoms)).sum())
 
     def _below(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Root prices at the top and bottom of each range below the price, and its liquidity, from the price down."""
