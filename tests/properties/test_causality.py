@@ -19,11 +19,13 @@ O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
 MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
-    "CCC", "DCC", "Episode", "GARCH", "causal", "episode_catalogue", "episodes_table", "errors", "fetch_binance",
+    "CCC", "DCC", "Episode", "GARCH", "LocalProjection", "PanelRegression", "causal",
+    "episode_catalogue", "episodes_table", "errors", "fetch_binance",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
-    "quality_rules", "reused_symbols", "write_quality", "write_report", "signals.auroc",
+    "quality_rules", "regression_table", "reused_symbols", "write_quality", "write_report", "signals.auroc",
     "signals.circular_shift_pvalue", "signals.list_indicators", "measures.commonality", "measures.OrderBook",
-    "measures.ConstantProductPool", "measures.ConcentratedPool", "measures.StableSwapPool", "measures.sell_across",
+    "measures.ConstantProductPool", "measures.ConcentratedPool", "measures.StableSwapPool",
+    "measures.RangePosition", "measures.sell_across",
     "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell", "measures.exit_horizon",
     "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
 }  # fmt: skip
@@ -73,8 +75,6 @@ TRADES = pd.DataFrame(
     {"price": 100 + np.cumsum(RNG.normal(0, 0.1, 300)), "amount": RNG.exponential(1.0, 300)},
     pd.date_range("2024-01-02 20:00", periods=300, freq="97s", tz="UTC"),
 )
-
-
 BEST = pd.DataFrame(
     {"bid": 99.9, "bid_size": RNG.exponential(1.0, 300), "ask": 100.1, "ask_size": RNG.exponential(1.0, 300)},
     TRADES.index - pd.Timedelta("1s"),
@@ -88,6 +88,12 @@ def averages_as_known(trades, quotes):
     table = ds.measures.trade_measures(trades, quotes, "2min")
     found = ds.measures.average_costs(table, "20min")
     return found.set_axis(found.index + pd.Timedelta("22min"))
+
+
+def forced(trades):
+    """Trades as if they closed longs, stamped by the end of each bar."""
+    total = ds.measures.liquidations(trades.assign(asset="A", side=-1), "9min", feed="census").total
+    return total.set_axis(total.index + pd.Timedelta("9min"))
 
 
 def by_moment(panel):
@@ -110,9 +116,23 @@ CASES = {
     "measures.parkinson": (lambda *t: ds.measures.parkinson(*t, window=3), (H, L), 3),
     "measures.amihud": (lambda *t: ds.measures.amihud(*t, window=5), (C, C * V), 5),
     "measures.dollar_volume": (ds.measures.dollar_volume, (C, V), 2),
+    "measures.pastor_stambaugh": (
+        lambda p, v: ds.measures.pastor_stambaugh(p, p * v, p["A0"], 12, min_rows=8), (C, V), 12
+    ),
+    "measures.kyle_lambda": (lambda p, v: ds.measures.kyle_lambda(p, v.diff(), 10), (C, V), 10),
+    "measures.hasbrouck_lambda": (lambda p, v: ds.measures.hasbrouck_lambda(p, v.diff(), 10), (C, V), 10),
+    "measures.zero_returns": (lambda p: ds.measures.zero_returns(p.round(1), window=10), C, 10),
+    "measures.fht": (lambda p: ds.measures.fht(p.round(1), window=10), C, 10),
+    "measures.lot": (lambda p: ds.measures.lot(p.round(1), p["A0"], window=31), C, 31),
+    "measures.resilience": (lambda x: ds.measures.resilience(x, 20), FRAME, 20),
+    "measures.rolling_regression": (
+        lambda y, x: ds.measures.rolling_regression(y, {"x": x}, 10).coefficients["x"].estimate, (C, V), 10
+    ),
     "measures.square_root_cost": (lambda s, v: ds.measures.square_root_cost(s, v, 1e5), (FRAME, C * V), 2),
     "measures.rolling_commonality": (lambda x: ds.measures.rolling_commonality(x, 20), FRAME, 30),
     "measures.absorption_ratio": (lambda x: ds.measures.absorption_ratio(x, window=20), FRAME, 30),
+    "measures.absorption_shift": (lambda x: ds.measures.absorption_shift(x, 5, 20), FRAME["A0"], 30),
+    "measures.rolling_factors": (lambda x: ds.measures.rolling_factors(x, 2, 20, refit=3), FRAME, 30),
     "measures.depth_within": (lambda b: ds.measures.depth_within(b, 1e4), SNAPSHOTS, 2),
     "measures.depth_reach": (ds.measures.depth_reach, SNAPSHOTS, 2),
     "measures.book_imbalance": (ds.measures.book_imbalance, SNAPSHOTS, 2),
@@ -134,6 +154,13 @@ CASES = {
     "measures.fund_flow": (lambda v: ds.measures.fund_flow(v, 0 * v), C, 2),
     "measures.stable_share": (lambda q, p: ds.measures.stable_share(q, p, q, p, basis="first"), (V, C), 2),
     "measures.peg_deviation": (ds.measures.peg_deviation, C, 2),
+    "measures.protocol_outflow": (lambda q, p: ds.measures.protocol_outflow(q, p, missing="skip"), (V, C), 2),
+    "measures.composition_break": (lambda q, p: ds.measures.composition_break(q, p, 1e-3), (V, C), 2),
+    "measures.annualised_funding": (lambda r: ds.measures.annualised_funding(r, 8.0, 10), FRAME, 10),
+    "measures.funding_paid": (lambda r, p: ds.measures.funding_paid(r, 3, p), (FRAME, C), 3),
+    "measures.funding_stress": (lambda r: ds.measures.funding_stress(r, 20), FRAME, 21),
+    "measures.liquidations": (forced, TRADES, 3),
+    "measures.liquidation_intensity": (lambda x, v: ds.measures.liquidation_intensity(x, v, 5), (V, V), 6),
     "tick_bars": (
         lambda t: ds.tick_bars(t, "9min", sign="tick", vpin_bucket=4.0, vpin_window=5).set_index("end"),
         TRADES,
