@@ -161,8 +161,9 @@ def _climb(
 
 @kernel
 def _error(p: FloatArray, h: FloatArray, o: FloatArray, free: IntArray, sandwich: bool) -> float:
-    # Of (high − low) / rate, by the delta method: from the information, or with the scores' products between.
-    if not (free[LOW] and free[HIGH]):
+    # Of (high − low) / rate, by the delta method: from the information, or with the scores' products between. A
+    # threshold at its bound counts as known, NaN when both are there.
+    if not (free[LOW] or free[HIGH]):
         return np.nan
     slope, x = np.zeros(4), np.empty(4)
     slope[LOW], slope[HIGH] = -1.0 / p[RATE], 1.0 / p[RATE]

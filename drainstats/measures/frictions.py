@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from drainstats.errors import ConvergenceWarning, OptionError, check_option, check_whole
-from drainstats.measures.estimates import estimated
+from drainstats.measures.estimates import estimated, estimated_positive
 from drainstats.measures.inference import hac_method, smooth_error
 from drainstats.measures.inputs import check_window, not_negative, positive, window_mean
 from drainstats.measures.moves import MarketKind, market_moves, moves
@@ -143,7 +143,7 @@ def fht(
     per_variance = np.divide(reach, sigma, out=np.full_like(sigma, np.nan), where=(sigma > 0) & (share > 0))
     gradients = [sigma / density, -2 * centre * per_variance, per_variance]
     error = smooth_error([zero, r, r**2], gradients, window - 1, hac_lags)
-    return estimated(price, spread, _blank(error, window), hac_method(window - 1, hac_lags))
+    return estimated_positive(price, spread, _blank(error, window), hac_method(window - 1, hac_lags))
 
 
 def lot(
@@ -247,9 +247,9 @@ def lot(
         )
     if not with_se:
         return price.like(spread)
-    source = "sandwich" if regions == "mixed" else "information"
+    method = f"maximum likelihood, {'sandwich' if regions == 'mixed' else 'information'}"
     counts = ", ".join(f"{n} windows with {reason}" for reason, n in missed.items() if n)
-    return estimated(price, spread, error, f"maximum likelihood, {source}{'; NaN: ' if counts else ''}{counts}")
+    return estimated_positive(price, spread, error, f"{method}; NaN: {counts}" if counts else method)
 
 
 def _zeros(r: FloatArray) -> FloatArray:

@@ -59,6 +59,25 @@ MEASURES = {
             "slow changes of impact; blind to flash crashes, in which volume explodes", 21, "Amihud (2002)",
         ),
         Measure(
+            "pastor_stambaugh", ("close", "dollar_volume"), "per unit of quote currency", "liquidity",
+            "reversals after volume over many assets; very noisy for one asset and month", 21,
+            "Pastor and Stambaugh (2003)",
+        ),
+        Measure(
+            "kyle_lambda", ("close", "signed_volume"), "price change per base unit", "illiquidity",
+            "what net selling moved; a window that holds a crash has the crash's impact", 21, "Kyle (1985)",
+        ),
+        Measure(
+            "zero_returns", ("close",), "share of returns", "illiquidity",
+            "markets that stand still; blind to a crash, in which every price moves", 21,
+            "Lesmond, Ogden and Trzcinka (1999)",
+        ),
+        Measure(
+            "fht", ("close",), _FRACTION, "illiquidity",
+            "as zero_returns; volatility in a crash inflates it while zeros remain in the window", 21,
+            "Fong, Holden and Trzcinka (2017)",
+        ),
+        Measure(
             "dollar_volume", ("close", "volume"), "quote currency", "liquidity",
             "activity; rises in a crash", 1, "",
         ),

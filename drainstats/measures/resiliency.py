@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from drainstats.errors import OptionError, check_option, check_whole
-from drainstats.measures.estimates import estimated
+from drainstats.measures.estimates import estimated, estimated_positive
 from drainstats.measures.inputs import check_window
 from drainstats.measures.moves import before, finite
 from drainstats.measures.regressions import MOST, Errors, fit_windows
@@ -22,7 +22,7 @@ def resilience(
     window: int = 250,
     output: Literal["speed", "half_life"] = "speed",
     lags: int = 0,
-    bias: Literal["keep", "kendall"] = "keep",
+    bias: Literal["keep", "kendall"] | None = None,
     errors: Errors = "hc3",
     min_rows: int | None = None,
     with_se: bool = False,
@@ -42,9 +42,10 @@ def resilience(
     output : {"speed", "half_life"}, default "speed"
     lags : int, default 0
         Number of past changes beside the level, at most 4.
-    bias : {"keep", "kendall"}, default "keep"
+    bias : {"kendall", "keep"}, optional
         Least squares finds the persistence 1 − kappa too low by about (1 + 3 (1 − kappa)) / n in n rows (Kendall,
-        1954), so that liquidity seems to return too fast; "kendall" adds it back. For ``lags=0`` only.
+        1954), so that liquidity seems to return too fast. "kendall" adds it back, the default without lags; "keep" is
+        plain least squares, the only choice with lags.
     errors : {"classical", "hc1", "hc3", "newey_west"}, default "hc3"
     min_rows : int, optional
         Fewest complete rows; by default one more than coefficients.
@@ -74,12 +75,13 @@ def resilience(
     --------
     >>> import numpy as np, drainstats as ds
     >>> depth = 100 - 40 * 0.5 ** np.arange(6.0)
-    >>> ds.measures.resilience(depth, window=6, output="half_life").round(6)
+    >>> ds.measures.resilience(depth, window=6, output="half_life", bias="keep").round(6)
     array([nan, nan, nan, nan, nan,  1.])
     """
     check_option("output", output, ["speed", "half_life"])
-    check_option("bias", bias, ["keep", "kendall"])
     check_whole("lags", lags, 0)
+    bias = ("keep" if lags else "kendall") if bias is None else bias
+    check_option("bias", bias, ["keep", "kendall"])
     if lags > MOST - 1 or (lags and bias == "kendall"):
         raise OptionError(f"lags={lags} with bias={bias!r}: at most {MOST - 1} lags, and none with 'kendall'.")
     (wide,) = finite(liquidity=liquidity)
@@ -92,13 +94,12 @@ def resilience(
     )
     stay, error = 1.0 + fit.coefficients[1], fit.errors[1]
     if bias == "kendall":
-        stay, error = stay + (1.0 + 3.0 * stay) / fit.rows, error * (1.0 + 3.0 / fit.rows)
-    values = 1.0 - stay
-    if output == "half_life":
-        values, error = _half_life(stay, error)
-    if not with_se:
-        return wide.like(values)
-    return estimated(wide, values, error, fit.method + (", delta method" if output == "half_life" else ""))
+        rows = np.maximum(fit.rows, 1.0)
+        stay, error = stay + (1.0 + 3.0 * stay) / rows, error * (1.0 + 3.0 / rows)
+    if output == "speed":
+        return estimated(wide, 1.0 - stay, error, fit.method) if with_se else wide.like(1.0 - stay)
+    life, error = _half_life(stay, error)
+    return estimated_positive(wide, life, error, f"{fit.method}, delta method") if with_se else wide.like(life)
 
 
 def _half_life(stay: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
