@@ -247,6 +247,12 @@ def test_figure_card_and_latex():
     assert "difference" in both.to_latex()
 
 
+def test_a_projection_of_one_event_is_noted():
+    event = pd.Series((np.arange(240) == 100).astype(float), DAYS)
+    found = LocalProjection([0, 1], lags=1).fit(OUTCOME, event)
+    assert any("shock varies in 1.0 rows" in note for note in found.notes)
+
+
 def test_public_names():
     assert ds.LocalProjection is LocalProjection
     assert hash(LocalProjection()) == hash(LocalProjection(horizons=tuple(range(21))))

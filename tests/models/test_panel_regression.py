@@ -255,6 +255,53 @@ def test_errors_cover_the_truth_when_shocks_are_shared():
     assert share["robust"] < 0.8
 
 
+@pytest.mark.slow
+def test_an_event_or_two_are_too_few_for_any_error():
+    """Without an effect, 95 % intervals of one, three and twenty event rows: the first two are no tests."""
+    rng, draws = np.random.default_rng(0), 200
+    rejected, noted = {}, {}
+    for events in (1, 3, 20):
+        results = []
+        for _ in range(draws):
+            y, x = shared_shocks(rng)
+            event = np.zeros(200)
+            event[rng.choice(200, events, replace=False)] = 1.0
+            results.append(PanelRegression().fit(y - 0.5 * x, {"event": event}))
+        rejected[events] = np.mean([r.pvalues["event"] < 0.05 for r in results])
+        noted[events] = np.mean([any("no error holds" in n for n in r.notes) for r in results])
+    assert rejected[1] > 0.5
+    assert rejected[3] > 0.15
+    assert rejected[20] < 0.12
+    assert noted == {1: 1.0, 3: 1.0, 20: 0.0}
+
+
+def test_one_event_is_noted():
+    event = pd.Series((np.arange(80) == 40).astype(float), DAYS)
+    found = PanelRegression().fit(Y, {"crash": event, "x": X})
+    assert [n for n in found.notes if "crash varies in 1.0 rows" in n and "event_study" in n]
+    assert len(found.notes) == 1
+
+
+def test_rows_without_any_cell_change_nothing():
+    later = DAYS.append(pd.date_range("2025-01-01", periods=9, tz="UTC"))
+    y, x, z = (t.reindex(later) for t in (Y, X, Z))
+    one, other = (PanelRegression().fit(a, b) for a, b in ((Y, XS), (y, {"funding": x, "volume": z})))
+    pd.testing.assert_frame_equal(one.param_covariance, other.param_covariance)
+    assert (other.rows, len(other.residuals)) == (80, 89)
+
+
+@pytest.mark.parametrize("holes", [0.6, 0.75, "apart"])
+def test_sparse_panels_and_panels_in_two_pieces(holes):
+    y, x, z = ragged(3, holes=0.1 if holes == "apart" else holes)
+    if holes == "apart":
+        y.iloc[:40, :3] = np.nan
+        y.iloc[40:, 3:] = np.nan
+    found = PanelRegression(effects=("asset", "time"), hac_lags=3).fit(y, {"x": x, "z": z})
+    beta, covariance = by_dummies(y, [x, z], ("asset", "time"), "driscoll_kraay", 3)
+    np.testing.assert_allclose(found.params, beta, rtol=1e-9)
+    np.testing.assert_allclose(found.std_errors, np.sqrt(np.diag(covariance)), rtol=1e-9)
+
+
 UGLY = {
     "collinear": (lambda: PanelRegression().fit(Y, {"a": X, "b": 2 * X}), "combination of the other regressors"),
     "collinear with effects": (

@@ -154,7 +154,7 @@ def estimate(
         float(found.rsquared),
         *_explained(sample, params.to_numpy(), residuals),
         _RULE.get(errors, f"Driscoll-Kraay, {lags} lags" if assets > 1 else f"Newey-West, {lags} lags"),
-        _notes(errors, assets, rows, covariance),
+        (*_notes(errors, assets, rows, covariance), *_rare(sample, left)),
     )
     return coefficients, residuals
 
@@ -273,6 +273,19 @@ def _covariance_options(errors: str, lags: int | None) -> dict[str, object]:
         "debiased": True,
         "group_debias": True,
     }
+
+
+def _rare(sample: Sample, left: FloatArray) -> list[str]:
+    """What varies in a few rows only, such as an event: one over the sum of squared shares counts the rows."""
+    notes = []
+    for name, column in zip(sample.names, left.T, strict=True):
+        share = np.bincount(sample.row, column**2)
+        count = share.sum() ** 2 / (share**2).sum()
+        if count < _FEW:
+            notes.append(
+                f"{name} varies in {count:.1f} rows in effect: no error holds with so few; for events see event_study."
+            )
+    return notes
 
 
 def _degrees(errors: str, assets: int, rows: int, residual: float) -> float:
