@@ -14,7 +14,7 @@ from drainstats.typing import FloatArray
 
 BLOCK = 32
 NONE, CLASSICAL, HC1, HC3, HAC = range(5)
-# A regressor whose own part is smaller than this share of it (root of sums of squares) is the others' or constant.
+# A regressor is constant or the others' when what is its own is less than this share of it (root sums of squares).
 OWN = 1e-10
 
 
@@ -36,18 +36,18 @@ def window_regression(
     # d, of a window: the regressors, the response, a place for the intercept's influence.
     d = np.empty((width, terms + 2, size))
     upper, mean = np.empty((terms, terms + 1, size)), np.empty((terms + 1, size))
-    own, n, sound = np.empty((terms, size)), np.empty(size), np.empty(size)
+    own, raw = np.empty((terms, size)), np.empty((terms + 1, size))
+    n, sound = np.empty(size), np.empty(size)
     for first in range(0, columns, BLOCK):
         lanes = min(BLOCK, columns - first)
         _fill(y, x, first, lanes, z, used)
         for t in range(width - 1, rows):
             low = t - width + 1
-            _centre(z, used, low, lanes, intercept, d, mean, n, sound)
-            _orthogonal(d, lanes, upper, own, sound)
+            _centre(z, used, low, lanes, intercept, d, mean, raw, n)
             for b in range(lanes):
                 count[t, first + b] = n[b]
-                if n[b] < max(least, terms + intercept + 1):
-                    sound[b] = np.nan
+                sound[b] = np.nan if n[b] < max(least, terms + intercept + 1) else 1.0
+            _orthogonal(d, raw, lanes, errors != NONE, upper, own, sound)
             _solve(upper, mean, sound, t, first, lanes, intercept, beta)
             if errors == HC3:
                 _weigh(d, own, used, low, n, lanes, intercept)
@@ -74,48 +74,38 @@ def _fill(y: FloatArray, x: FloatArray, first: int, lanes: int, z: FloatArray, u
 @kernel
 def _centre(
     z: FloatArray, used: FloatArray, low: int, lanes: int, intercept: bool,
-    d: FloatArray, mean: FloatArray, n: FloatArray, sound: FloatArray,
+    d: FloatArray, mean: FloatArray, raw: FloatArray, n: FloatArray,
 ) -> None:  # fmt: skip
-    # d: the window less its means. sound: 1, or NaN where a regressor beside an intercept is constant.
+    # d: the window less its means; raw (K + 1): sums of squares before; n: rows used.
     width, terms = d.shape[0], d.shape[1] - 2
     for b in range(lanes):
-        n[b], sound[b] = 0.0, 1.0
+        n[b] = 0.0
     for i in range(width):
         for b in range(lanes):
             n[b] += used[low + i, b]
     for k in range(terms + 1):
         for b in range(lanes):
-            mean[k, b] = 0.0
+            mean[k, b], raw[k, b] = 0.0, 0.0
         for i in range(width):
             for b in range(lanes):
                 mean[k, b] += z[low + i, k, b]
+                raw[k, b] += z[low + i, k, b] * z[low + i, k, b]
         for b in range(lanes):
             mean[k, b] *= intercept / max(n[b], 1.0)
         for i in range(width):
             for b in range(lanes):
                 d[i, k, b] = z[low + i, k, b] - used[low + i, b] * mean[k, b]
-    if not intercept:
-        return
-    for k in range(terms):
-        for b in range(lanes):
-            raw, left = 0.0, 0.0
-            for i in range(width):
-                raw += abs(z[low + i, k, b])
-                left += abs(d[i, k, b])
-            if left <= OWN * raw:
-                sound[b] = np.nan
 
 
 @kernel
-def _orthogonal(d: FloatArray, lanes: int, upper: FloatArray, own: FloatArray, sound: FloatArray) -> None:
-    # d becomes orthogonal regressors and, last, the residuals; upper (K, K + 1): the unit triangular factor and the
-    # response's coefficients on the orthogonal regressors; own (K): their sums of squares.
+def _orthogonal(
+    d: FloatArray, raw: FloatArray, lanes: int, residuals: bool, upper: FloatArray, own: FloatArray, sound: FloatArray
+) -> None:
+    # d becomes orthogonal regressors and, if asked, the residuals; upper (K, K + 1): the unit triangular factor and the
+    # response's coefficients on the orthogonal regressors; own (K): their sums of squares; sound: NaN where one has
+    # nothing of its own.
     width, terms = d.shape[0], d.shape[1] - 2
-    whole, part = np.zeros((terms, lanes)), np.empty(lanes)
-    for k in range(terms):
-        for i in range(width):
-            for b in range(lanes):
-                whole[k, b] += d[i, k, b] * d[i, k, b]
+    part = np.empty(lanes)
     for k in range(terms):
         for b in range(lanes):
             own[k, b] = 0.0
@@ -124,7 +114,7 @@ def _orthogonal(d: FloatArray, lanes: int, upper: FloatArray, own: FloatArray, s
                 own[k, b] += d[i, k, b] * d[i, k, b]
         for b in range(lanes):
             # Not "<=" alone: a sum that overflowed is unsound too.
-            if not (own[k, b] > OWN * OWN * whole[k, b] and own[k, b] < np.inf):
+            if not (own[k, b] > OWN * OWN * raw[k, b] and own[k, b] < np.inf):
                 sound[b], own[k, b] = np.nan, 1.0
         for l in range(k + 1, terms + 1):
             for b in range(lanes):
@@ -135,6 +125,8 @@ def _orthogonal(d: FloatArray, lanes: int, upper: FloatArray, own: FloatArray, s
             for b in range(lanes):
                 part[b] /= own[k, b]
                 upper[k, l, b] = part[b]
+            if k == terms - 1 and not residuals:
+                continue
             for i in range(width):
                 for b in range(lanes):
                     d[i, l, b] -= part[b] * d[i, k, b]
