@@ -31,7 +31,7 @@ class Wide:
     def like(self, values: FloatArray) -> Any:
         """Dress a (T, N) array in the form of the input."""
         if self.kind == "frame":
-            return pd.DataFrame(values, index=self.index, columns=self.columns)
+            return pd.DataFrame(values, index=self.index, columns=self.columns, copy=False)
         if self.kind == "series":
             return pd.Series(values[:, 0], index=self.index, name=self.columns[0])
         return values[:, 0] if self.kind == "vector" else values
@@ -63,8 +63,10 @@ def to_pandas(data: Any) -> Any:
     return frame
 
 
-def _floats(data: Any, name: str) -> FloatArray:
+def _floats(data: Any, name: str, copy: bool) -> FloatArray:
     try:
+        if not copy:
+            return np.asarray(data, dtype=np.float64)
         return np.array(data, dtype=np.float64, order="C")
     except (TypeError, ValueError):
         pass
@@ -81,7 +83,7 @@ def _floats(data: Any, name: str) -> FloatArray:
     return np.array(frame.astype(np.float64), order="C")
 
 
-def as_wide(data: Any, name: str = "data") -> Wide:
+def as_wide(data: Any, name: str = "data", *, copy: bool = True) -> Wide:
     """Take a DataFrame, Series, polars or arrow table, or a one- or two-dimensional array apart.
 
     Parameters
@@ -90,6 +92,8 @@ def as_wide(data: Any, name: str = "data") -> Wide:
         Time runs along the rows. Booleans and integers become floats; text is an error.
     name : str
         What to call it in an error message.
+    copy : bool, default True
+        Without a copy the values may be the caller's own memory, in any order: they must not be written to.
 
     Raises
     ------
@@ -99,13 +103,13 @@ def as_wide(data: Any, name: str = "data") -> Wide:
     """
     data = to_pandas(data)
     if isinstance(data, pd.Series):
-        values, columns, kind = _floats(data, name)[:, None], pd.Index([data.name]), "series"
+        values, columns, kind = _floats(data, name, copy)[:, None], pd.Index([data.name]), "series"
     elif isinstance(data, pd.DataFrame):
-        values, columns, kind = _floats(data, name), data.columns, "frame"
+        values, columns, kind = _floats(data, name, copy), data.columns, "frame"
     elif data.ndim in (1, 2):
-        values = _floats(data, name)
+        values = _floats(data, name, copy)
         kind = "vector" if data.ndim == 1 else "matrix"
-        values = np.ascontiguousarray(values[:, None] if data.ndim == 1 else values)
+        values = values[:, None] if data.ndim == 1 else values
         columns = pd.RangeIndex(values.shape[1])
     else:
         raise DataError(f"{name} has {data.ndim} dimensions; time × asset has two.")
@@ -118,12 +122,15 @@ def as_wide(data: Any, name: str = "data") -> Wide:
         )
     if not index.is_monotonic_increasing:
         raise DataError(f"{name}: the rows are not in time order; sort them first.")
-    return Wide(np.ascontiguousarray(values), index, columns, kind)  # type: ignore[arg-type]
+    return Wide(np.ascontiguousarray(values) if copy else values, index, columns, kind)  # type: ignore[arg-type]
 
 
-def as_wides(**tables: Any) -> tuple[Wide, ...]:
-    """Several tables of one shape with the same labels, in the order given; else a `DataError` names the odd one."""
-    wides = {name: as_wide(table, name) for name, table in tables.items()}
+def as_wides(*, copy: bool = True, **tables: Any) -> tuple[Wide, ...]:
+    """Several tables of one shape with the same labels, in the order given; else a `DataError` names the odd one.
+
+    Without ``copy`` they must not be written to (see `as_wide`).
+    """
+    wides = {name: as_wide(table, name, copy=copy) for name, table in tables.items()}
     first_name, first = next(iter(wides.items()))
     for name, wide in wides.items():
         if wide.values.shape != first.values.shape:

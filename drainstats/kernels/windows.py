@@ -1,8 +1,9 @@
 """Statistics of trailing windows, each computed from its own rows only: no drift, and the same answer in any prefix.
 
-Assets lie side by side in blocks and the innermost loops run over them, without branches, so that the compiler can
-vectorise. A mean takes three additions whatever the width: rows are cut into stretches of one width, and a window is
-the end of one stretch (summed backwards) and the start of the next (summed forwards); nothing is ever subtracted.
+Means and covariances cost the same whatever the width: rows are cut into stretches of one width, and a window is the
+end of one stretch (gathered backwards) and the start of the next (gathered forwards). Nothing is ever subtracted.
+
+The innermost loops run over assets, on rows taken out of their tables first, without branches: they vectorise.
 """
 
 from __future__ import annotations
@@ -12,41 +13,58 @@ import numpy as np
 from drainstats.kernels.jit import kernel
 from drainstats.typing import FloatArray
 
-BLOCK = 64
-CHUNK = 256
-
 
 @kernel
 def window_mean(values: FloatArray, width: int, min_count: int, out: FloatArray) -> None:
     """Mean of the numbers among the last ``width`` rows of each column of (T, N); NaN with fewer than ``min_count``."""
     rows, columns = values.shape
     out[: width - 1] = np.nan
-    tail, tails = np.empty((width + 1, BLOCK)), np.empty((width + 1, BLOCK))
-    head, heads = np.empty(BLOCK), np.empty(BLOCK)
-    for first in range(0, columns, BLOCK):
-        size = min(BLOCK, columns - first)
-        tail[:], tails[:] = 0.0, 0.0
-        for start in range(0, rows, width):
-            head[:], heads[:] = 0.0, 0.0
-            stop = min(start + width, rows)
-            for t in range(start, stop):
-                k = t - start + 1
-                for b in range(size):
-                    x = values[t, first + b]
-                    head[b] += x if x == x else 0.0
-                    heads[b] += x == x
-                if t >= width - 1:
-                    for b in range(size):
-                        count = heads[b] + tails[k, b]
-                        mean = (head[b] + tail[k, b]) / max(count, 1.0)
-                        out[t, first + b] = mean if (count >= min_count) & (count > 0) else np.nan
-            if stop - start == width:
-                tail[width], tails[width] = 0.0, 0.0
-                for k in range(width - 1, -1, -1):
-                    for b in range(size):
-                        x = values[start + k, first + b]
-                        tail[k, b] = tail[k + 1, b] + (x if x == x else 0.0)
-                        tails[k, b] = tails[k + 1, b] + (x == x)
+    least = max(min_count, 1)
+    tail, tails = np.zeros((width + 1, columns)), np.zeros((width + 1, columns))
+    head, heads = np.empty(columns), np.empty(columns)
+    for start in range(0, rows, width):
+        head[:], heads[:] = 0.0, 0.0
+        stop = min(start + width, rows)
+        for t in range(start, stop):
+            row, answer, rest, rests = values[t], out[t], tail[t - start + 1], tails[t - start + 1]
+            for j in range(columns):
+                x = row[j]
+                head[j] += x if x == x else 0.0
+                heads[j] += 1.0 if x == x else 0.0
+            if t >= width - 1:
+                for j in range(columns):
+                    count = heads[j] + rests[j]
+                    mean = (head[j] + rest[j]) / count
+                    answer[j] = mean if count >= least else np.nan
+        if stop - start == width:
+            tail[width], tails[width] = 0.0, 0.0
+            for k in range(width - 1, -1, -1):
+                row, sums, counts, later, laters = values[start + k], tail[k], tails[k], tail[k + 1], tails[k + 1]
+                for j in range(columns):
+                    x = row[j]
+                    sums[j] = later[j] + (x if x == x else 0.0)
+                    counts[j] = laters[j] + (1.0 if x == x else 0.0)
+
+
+@kernel
+def _gather(
+    x: FloatArray, y: FloatArray, n: FloatArray, mean_x: FloatArray, mean_y: FloatArray, moment: FloatArray,
+    to_n: FloatArray, to_x: FloatArray, to_y: FloatArray, to_moment: FloatArray,
+) -> None:  # fmt: skip
+    # Adds one row to numbers, means and summed products of deviations (Welford, 1962); a pair that lacks a part is not
+    # added. The targets may be the sources.
+    for j in range(x.shape[0]):
+        p, q = x[j], y[j]
+        both = (p == p) & (q == q)
+        count = n[j] + (1.0 if both else 0.0)
+        p, q = p if both else 0.0, q if both else 0.0
+        away = p - mean_x[j]
+        middle_x = mean_x[j] + away / max(count, 1.0)
+        middle_y = mean_y[j] + (q - mean_y[j]) / max(count, 1.0)
+        to_moment[j] = moment[j] + (away * (q - middle_y) if both else 0.0)
+        to_x[j] = middle_x if both else mean_x[j]
+        to_y[j] = middle_y if both else mean_y[j]
+        to_n[j] = count
 
 
 @kernel
@@ -54,36 +72,29 @@ def window_covariance(x: FloatArray, y: FloatArray, width: int, min_count: int, 
     """Sample covariance (divisor n − 1) of the complete pairs among the last ``width`` rows of two (T, N) arrays."""
     rows, columns = x.shape
     out[: width - 1] = np.nan
-    height = min(CHUNK + width - 1, rows)
-    p, q, pair = np.zeros((height, BLOCK)), np.zeros((height, BLOCK)), np.zeros((height, BLOCK))
-    mean_x, mean_y, count, total = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     least = max(min_count, 2)
-    for first in range(0, columns, BLOCK):
-        size = min(BLOCK, columns - first)
-        for begin in range(width - 1, rows, CHUNK):
-            low, stop = begin - width + 1, min(begin + CHUNK, rows)
-            for i in range(stop - low):
-                for b in range(size):
-                    xx, yy = x[low + i, first + b], y[low + i, first + b]
-                    both = (xx == xx) & (yy == yy)
-                    p[i, b] = xx if both else 0.0
-                    q[i, b] = yy if both else 0.0
-                    pair[i, b] = both
-            for t in range(begin, stop):
-                mean_x[:], mean_y[:], count[:], total[:] = 0.0, 0.0, 0.0, 0.0
-                for i in range(t - begin, t - begin + width):
-                    for b in range(size):
-                        mean_x[b] += p[i, b]
-                        mean_y[b] += q[i, b]
-                        count[b] += pair[i, b]
-                for b in range(size):
-                    mean_x[b] /= max(count[b], 1.0)
-                    mean_y[b] /= max(count[b], 1.0)
-                for i in range(t - begin, t - begin + width):
-                    for b in range(size):
-                        total[b] += pair[i, b] * (p[i, b] - mean_x[b]) * (q[i, b] - mean_y[b])
-                for b in range(size):
-                    out[t, first + b] = total[b] / (count[b] - 1.0) if count[b] >= least else np.nan
+    tail = np.zeros((4, width + 1, columns))
+    head = np.empty((4, columns))
+    for start in range(0, rows, width):
+        head[:] = 0.0
+        stop = min(start + width, rows)
+        for t in range(start, stop):
+            n, mean_x, mean_y, moment = head[0], head[1], head[2], head[3]
+            _gather(x[t], y[t], n, mean_x, mean_y, moment, n, mean_x, mean_y, moment)
+            if t >= width - 1:
+                # The two parts of the window put together (Chan, Golub and LeVeque, 1983).
+                k, answer = t - start + 1, out[t]
+                n2, mean_x2, mean_y2, moment2 = tail[0, k], tail[1, k], tail[2, k], tail[3, k]
+                for j in range(columns):
+                    count = n[j] + n2[j]
+                    apart = (mean_x[j] - mean_x2[j]) * (mean_y[j] - mean_y2[j]) * (n[j] * n2[j] / max(count, 1.0))
+                    covariance = (moment[j] + moment2[j] + apart) / (count - 1.0)
+                    answer[j] = covariance if count >= least else np.nan
+        if stop - start == width:
+            tail[:, width] = 0.0
+            for k in range(width - 1, -1, -1):
+                a, b = tail[:, k + 1], tail[:, k]
+                _gather(x[start + k], y[start + k], a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3])
 
 
 @kernel
@@ -98,37 +109,41 @@ def smooth_error(moments: FloatArray, gradients: FloatArray, width: int, lags: i
     """
     terms, rows, columns = moments.shape
     out[: width - 1] = np.nan
-    line = np.empty((width, BLOCK))
-    count, mean, total = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    for first in range(0, columns, BLOCK):
-        size = min(BLOCK, columns - first)
-        for t in range(width - 1, rows):
-            count[:], mean[:], total[:] = 0.0, 0.0, 0.0
-            for i in range(width):
-                for b in range(size):
-                    line[i, b] = gradients[0, t, first + b] * moments[0, t - width + 1 + i, first + b]
-                for k in range(1, terms):
-                    for b in range(size):
-                        line[i, b] += gradients[k, t, first + b] * moments[k, t - width + 1 + i, first + b]
-                for b in range(size):
-                    x = line[i, b]
-                    mean[b] += x if x == x else 0.0
-                    count[b] += x == x
-            for b in range(size):
-                mean[b] /= max(count[b], 1.0)
-            for i in range(width):
-                for b in range(size):
-                    x = line[i, b] - mean[b]
-                    line[i, b] = x if x == x else 0.0
-                    total[b] += line[i, b] * line[i, b]
-            weights = 1.0
-            for lag in range(1, min(lags, width - 1) + 1):
-                weight = 2.0 * (1.0 - lag / (lags + 1.0))
-                weights += weight
-                for i in range(lag, width):
-                    for b in range(size):
-                        total[b] += weight * line[i, b] * line[i - lag, b]
-            for b in range(size):
-                n = count[b]
-                variance = max(total[b], 0.0) / max(n * (n - weights), 1e-300)
-                out[t, first + b] = np.sqrt(variance) if n > weights else np.nan
+    lines = np.empty((width, columns))
+    count, mean, total = np.empty(columns), np.empty(columns), np.empty(columns)
+    for t in range(width - 1, rows):
+        count[:], mean[:], total[:] = 0.0, 0.0, 0.0
+        for i in range(width):
+            line = lines[i]
+            slope, row = gradients[0, t], moments[0, t - width + 1 + i]
+            for j in range(columns):
+                line[j] = slope[j] * row[j]
+            for k in range(1, terms):
+                slope, row = gradients[k, t], moments[k, t - width + 1 + i]
+                for j in range(columns):
+                    line[j] += slope[j] * row[j]
+            for j in range(columns):
+                x = line[j]
+                mean[j] += x if x == x else 0.0
+                count[j] += 1.0 if x == x else 0.0
+        for j in range(columns):
+            mean[j] /= max(count[j], 1.0)
+        for i in range(width):
+            line = lines[i]
+            for j in range(columns):
+                x = line[j] - mean[j]
+                line[j] = x if x == x else 0.0
+                total[j] += line[j] * line[j]
+        weights = 1.0
+        for lag in range(1, min(lags, width - 1) + 1):
+            weight = 2.0 * (1.0 - lag / (lags + 1.0))
+            weights += weight
+            for i in range(lag, width):
+                line, before = lines[i], lines[i - lag]
+                for j in range(columns):
+                    total[j] += weight * line[j] * before[j]
+        answer = out[t]
+        for j in range(columns):
+            n = count[j]
+            variance = max(total[j], 0.0) / (n * (n - weights))
+            answer[j] = np.sqrt(variance) if n > weights else np.nan

@@ -14,7 +14,7 @@ from drainstats.errors import check_number, check_option
 from drainstats.frames import Wide
 from drainstats.measures.estimates import estimated_positive
 from drainstats.measures.inference import hac_method, smooth_error
-from drainstats.measures.inputs import check_window, checked, window_mean
+from drainstats.measures.inputs import check_window, checked, in_blocks, window_mean
 from drainstats.typing import FloatArray
 
 ZeroVolume = Literal["skip", "nan"]
@@ -87,24 +87,29 @@ def amihud(
     check_option("returns", returns, ["log", "simple"])
     check_option("zero_volume", zero_volume, ["skip", "nan"])
     check_option("side", side, ["both", "down", "up"])
-    price, value, move = _moves(close, dollar_volume, open, returns)
-    check_window(window, len(move), 1)
+    prices = {"close": close} if open is None else {"close": close, "open": open}
+    wides = checked(prices, {"dollar_volume": dollar_volume}, copy=False)
+    check_window(window, len(wides[0].values), 1)
     check_window(min_bars, window, 1)
-    if side != "both":
-        move = np.maximum(-move if side == "down" else move, 0.0, out=move)
-    else:
-        np.abs(move, out=move)
-    empty = value.values == 0
-    ratio = _per_value(move, value.values)
-    if root:
-        np.sqrt(ratio, out=ratio)
-    mean = window_mean(ratio, window, min_bars)
-    if zero_volume == "nan":
-        mean[window_mean(empty.astype(np.float64), window) > 0] = np.nan
-    if not with_se:
-        return price.like(mean)
-    errors = np.where(np.isnan(mean), np.nan, smooth_error([ratio], [1.0], window, hac_lags))
-    return estimated_positive(price, mean, errors, hac_method(window, hac_lags))
+
+    def block(price: FloatArray, *others: FloatArray) -> list[FloatArray]:
+        value = others[-1]
+        move = _moves(price, None if open is None else others[0], returns)
+        if side == "both":
+            np.abs(move, out=move)
+        else:
+            np.maximum(-move if side == "down" else move, 0.0, out=move)
+        ratio = _per_value(move, value)
+        if root:
+            np.sqrt(ratio, out=ratio)
+        mean = window_mean(ratio, window, min_bars)
+        if zero_volume == "nan":
+            mean[window_mean((value == 0).astype(np.float64), window) > 0] = np.nan
+        if not with_se:
+            return [mean]
+        return [mean, np.where(np.isnan(mean), np.nan, smooth_error([ratio], [1.0], window, hac_lags))]
+
+    return _answer(wides[0], in_blocks(block, *wides), window, hac_lags)
 
 
 def high_low_impact(
@@ -144,15 +149,17 @@ def high_low_impact(
     >>> 1e6 * ds.measures.high_low_impact([11.0, 12.0], [10.0, 10.0], [1e6, 2e6], window=1).round(10)
     array([0.0953, 0.0912])
     """
-    wide, lows, value = checked({"high": high, "low": low}, {"dollar_volume": dollar_volume})
-    check_window(window, len(wide.values), 1)
-    log_range = np.log(wide.values / lows.values)
-    log_range[log_range < 0] = np.nan
-    ratio = _per_value(log_range, value.values)
-    mean = window_mean(ratio, window)
-    if not with_se:
-        return wide.like(mean)
-    return estimated_positive(wide, mean, smooth_error([ratio], [1.0], window, hac_lags), hac_method(window, hac_lags))
+    wides = checked({"high": high, "low": low}, {"dollar_volume": dollar_volume}, copy=False)
+    check_window(window, len(wides[0].values), 1)
+
+    def block(high: FloatArray, low: FloatArray, value: FloatArray) -> list[FloatArray]:
+        log_range = np.log(np.divide(high, low, out=high), out=high)
+        log_range[log_range < 0] = np.nan
+        ratio = _per_value(log_range, value)
+        found = [window_mean(ratio, window)]
+        return [*found, smooth_error([ratio], [1.0], window, hac_lags)] if with_se else found
+
+    return _answer(wides[0], in_blocks(block, *wides), window, hac_lags)
 
 
 def kyle_obizhaeva(
@@ -202,24 +209,29 @@ def kyle_obizhaeva(
     >>> ds.measures.kyle_obizhaeva([10.0, 10.1, 10.0], [1e6, 2e6, 3e6], window=3).round(6)
     array([     nan,      nan, 0.000429])
     """
+    from drainstats.kernels import windows
+
     check_number("bet_cost", bet_cost, 0.0)
-    price, value, move = _moves(close, dollar_volume, None, "log")
-    check_window(window, len(move), 3)
-    traded = np.where(np.isnan(move), np.nan, value.values)
-    move[np.isnan(traded)] = np.nan
-    count = window_mean((~np.isnan(move)).astype(np.float64), window) * window
-    first, second, volume = (window_mean(x, window) for x in (move, move**2, traded))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = np.maximum(second - first**2, 0.0) * count / (count - 1)
-        level = np.cbrt(bet_cost * variance / volume)
-    level[~((volume > 0) & (count > 1.5))] = np.nan
-    if not with_se:
-        return price.like(level)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        by_variance = level / (3 * variance)
-        slopes = [by_variance, -2 * first * by_variance, -level / (3 * volume)]
-    errors = smooth_error([move**2, move, traded], slopes, window, hac_lags)
-    return estimated_positive(price, level, errors, hac_method(window, hac_lags))
+
+    wides = checked({"close": close}, {"dollar_volume": dollar_volume}, copy=False)
+    check_window(window, len(wides[0].values), 3)
+
+    def block(price: FloatArray, value: FloatArray) -> list[FloatArray]:
+        move, value = _both(_moves(price, None, "log"), value)
+        variance = np.empty_like(move)
+        windows.window_covariance(move, move, window, 2, variance)
+        volume = window_mean(value, window)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            level = np.cbrt(bet_cost * variance / volume)
+        level[~(volume > 0)] = np.nan
+        if not with_se:
+            return [level]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            by_variance = level / (3 * variance)
+            slopes = [by_variance, -2 * window_mean(move, window) * by_variance, -level / (3 * volume)]
+        return [level, smooth_error([move**2, move, value], slopes, window, hac_lags)]
+
+    return _answer(wides[0], in_blocks(block, *wides), window, hac_lags)
 
 
 def amivest(
@@ -258,30 +270,45 @@ def amivest(
     >>> ds.measures.amivest([10.0, 10.1, 10.0], [1e6, 2e6, 1e6], window=2).round(-3)
     array([           nan, 2.00998e+08, 1.50749e+08])
     """
-    price, value, move = _moves(close, dollar_volume, None, "log")
-    check_window(window, len(move), 1)
-    np.abs(move, out=move)
-    traded = np.where(np.isnan(move), np.nan, value.values)
-    move[np.isnan(traded)] = np.nan
-    moved, volume = window_mean(move, window), window_mean(traded, window)
-    level = np.divide(volume, moved, out=np.full_like(moved, np.nan), where=moved > 0)
-    if not with_se:
-        return price.like(level)
-    inverse = np.divide(1.0, moved, out=np.full_like(moved, np.nan), where=moved > 0)
-    errors = smooth_error([traded, move], [inverse, -level * inverse], window, hac_lags)
-    return estimated_positive(price, level, errors, hac_method(window, hac_lags))
+    wides = checked({"close": close}, {"dollar_volume": dollar_volume}, copy=False)
+    check_window(window, len(wides[0].values), 1)
+
+    def block(price: FloatArray, value: FloatArray) -> list[FloatArray]:
+        move = _moves(price, None, "log")
+        move, value = _both(np.abs(move, out=move), value)
+        moved = window_mean(move, window)
+        moved[moved == 0] = np.nan
+        level = window_mean(value, window) / moved
+        if not with_se:
+            return [level]
+        return [level, smooth_error([value, move], [1 / moved, -level / moved], window, hac_lags)]
+
+    return _answer(wides[0], in_blocks(block, *wides), window, hac_lags)
 
 
-def _moves(close: Any, dollar_volume: Any, open: Any, returns: str) -> tuple[Wide, Wide, FloatArray]:
-    """Tables of price and value, and the (T, N) returns of the rows, signed."""
-    prices = {"close": close} if open is None else {"close": close, "open": open}
-    price, *opened, value = checked(prices, {"dollar_volume": dollar_volume})
-    move = np.full_like(price.values, np.nan)
-    if opened:
-        np.divide(price.values, opened[0].values, out=move)
+def _answer(wide: Wide, found: list[FloatArray], window: int, lags: int | None) -> Any:
+    """The table alone, or with its errors when they were made."""
+    if len(found) == 1:
+        return wide.like(found[0])
+    estimate, errors = found
+    return estimated_positive(wide, estimate, errors, hac_method(window, lags))
+
+
+def _moves(close: FloatArray, open: FloatArray | None, returns: str) -> FloatArray:
+    """Returns of the rows, signed; the first row has none unless they run from the open."""
+    move = np.full_like(close, np.nan)
+    if open is None:
+        np.divide(close[1:], close[:-1], out=move[1:])
     else:
-        np.divide(price.values[1:], price.values[:-1], out=move[1:])
-    return price, value, np.log(move, out=move) if returns == "log" else np.subtract(move, 1.0, out=move)
+        np.divide(close, open, out=move)
+    return np.log(move, out=move) if returns == "log" else np.subtract(move, 1.0, out=move)
+
+
+def _both(move: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Moves and values, both missing where one is."""
+    lost = np.isnan(move) | np.isnan(value)
+    move[lost], value[lost] = np.nan, np.nan
+    return move, value
 
 
 def _per_value(move: FloatArray, value: FloatArray) -> FloatArray:

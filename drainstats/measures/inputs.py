@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from drainstats.errors import DataError, OptionError, check_option
 from drainstats.frames import Wide, as_wides
-from drainstats.typing import BoolArray, FloatArray
+from drainstats.typing import FloatArray
 
 NEGATIVE = ("keep", "nan", "zero", "abs")
+_LEAST = 5e-324
+_CELLS = 2**16
 
 
 def positive(**tables: Any) -> tuple[Wide, ...]:
@@ -24,26 +26,49 @@ def not_negative(**tables: Any) -> tuple[Wide, ...]:
     return checked({}, tables)
 
 
-def checked(prices: Mapping[str, Any], amounts: Mapping[str, Any]) -> tuple[Wide, ...]:
-    """Aligned tables, prices first: finite numbers, prices above zero and amounts at least zero."""
-    wides = as_wides(**prices, **amounts)
+def checked(prices: Mapping[str, Any], amounts: Mapping[str, Any], *, copy: bool = True) -> tuple[Wide, ...]:
+    """Aligned tables, prices first: finite numbers, prices above zero and amounts at least zero.
+
+    Without ``copy`` their values must not be written to; `in_blocks` hands out copies.
+    """
+    wides = as_wides(copy=copy, **prices, **amounts)
     for name, wide in zip((*prices, *amounts), wides, strict=True):
         if name in prices:
-            _refuse(name, wide, wide.values <= 0, "is not above zero")
+            _refuse(name, wide, _LEAST, "is not above zero")
         else:
-            _refuse(name, wide, wide.values < 0, "is negative")
+            _refuse(name, wide, 0.0, "is negative")
     return wides
 
 
-def _refuse(name: str, wide: Wide, bad: BoolArray, what: str) -> None:
-    bad = bad | np.isinf(wide.values)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        value = float(wide.values[row, column])
-        what = "is infinite" if np.isinf(value) else what
-        raise DataError(
-            f"{name}={value!r} {what}; set it to missing.", row=wide.index[row], column=wide.columns[column]
-        )
+def _refuse(name: str, wide: Wide, low: float, what: str) -> None:
+    """A `DataError` for the first number that is infinite or below the least number allowed."""
+    values = wide.values.ravel(order="K")
+    parts = (values[first : first + _CELLS] for first in range(0, len(values), _CELLS))
+    if not any(((part < low) | (part == np.inf)).any() for part in parts):
+        return
+    row, column = np.argwhere((wide.values < low) | (wide.values == np.inf))[0]
+    value = float(wide.values[row, column])
+    what = "is infinite" if np.isinf(value) else what
+    raise DataError(f"{name}={value!r} {what}; set it to missing.", row=wide.index[row], column=wide.columns[column])
+
+
+def in_blocks(function: Callable[..., Sequence[FloatArray]], *wides: Wide) -> list[FloatArray]:
+    """A function of (T, n) arrays, column by column independent, over blocks of columns of (T, N) tables.
+
+    What it makes on the way stays in the cache. It gets copies of its own, and returns (T, n) arrays.
+    """
+    rows, columns = wides[0].values.shape
+    width = max(8, 2 * _CELLS // max(rows, 1))
+    if columns <= width:
+        return list(function(*(np.array(w.values, order="C") for w in wides)))
+    out: list[FloatArray] = []
+    for first in range(0, columns, width):
+        part = slice(first, first + width)
+        found = function(*(np.array(w.values[:, part], order="C") for w in wides))
+        out = out or [np.empty((rows, columns)) for _ in found]
+        for whole, piece in zip(out, found, strict=True):
+            whole[:, part] = piece
+    return out
 
 
 def without_crossed(high: FloatArray, low: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from drainstats.errors import check_option
 from drainstats.frames import Wide
 from drainstats.measures.estimates import estimated_root
 from drainstats.measures.inference import hac_method, smooth_error
-from drainstats.measures.inputs import check_window, positive, window_mean
+from drainstats.measures.inputs import check_window, checked, in_blocks, window_mean
 from drainstats.typing import FloatArray
 
 
@@ -51,11 +52,15 @@ def parkinson(high: Any, low: Any, window: int = 1, *, with_se: bool = False, ha
     >>> ds.measures.parkinson([11.0, 12.0], [10.0, 10.0]).round(6)
     array([0.05724 , 0.109495])
     """
-    wide, lows = positive(high=high, low=low)
-    check_window(window, len(wide.values), 1)
-    log_range = np.log(wide.values / lows.values)
-    log_range[log_range < 0] = np.nan
-    return _root_of_mean(wide, log_range**2 / (4 * np.log(2)), window, with_se, hac_lags)
+    wides = checked({"high": high, "low": low}, {}, copy=False)
+    check_window(window, len(wides[0].values), 1)
+
+    def variance(high: FloatArray, low: FloatArray) -> FloatArray:
+        log_range = np.log(np.divide(high, low, out=high), out=high)
+        log_range[log_range < 0] = np.nan
+        return np.asarray(log_range**2 / (4 * np.log(2)))
+
+    return _root_of_mean(variance, wides, window, with_se, hac_lags)
 
 
 def garman_klass(
@@ -106,21 +111,34 @@ def garman_klass(
     array([0.060187, 0.125637])
     """
     check_option("formula", formula, ["short", "full"])
-    wides = positive(open=open, high=high, low=low, close=close)
+    wides = checked({"open": open, "high": high, "low": low, "close": close}, {}, copy=False)
     check_window(window, len(wides[0].values), 1)
-    o, h, l, c = (w.values for w in wides)
-    u, d, move = np.log(h / o), np.log(l / o), np.log(c / o)
-    if formula == "short":
-        variance = 0.5 * (u - d) ** 2 - (2 * np.log(2) - 1) * move**2
-    else:
-        variance = 0.511 * (u - d) ** 2 - 0.019 * (move * (u + d) - 2 * u * d) - 0.383 * move**2
-    variance[(np.maximum(o, c) > h) | (np.minimum(o, c) < l)] = np.nan
-    return _root_of_mean(wides[3], variance, window, with_se, hac_lags)
+
+    def variance(o: FloatArray, h: FloatArray, l: FloatArray, c: FloatArray) -> FloatArray:
+        outside = (np.maximum(o, c) > h) | (np.minimum(o, c) < l)
+        u, d, move = (np.log(np.divide(x, o, out=x), out=x) for x in (h, l, c))
+        wide = u - d
+        if formula == "short":
+            found = 0.5 * wide * wide - (2 * np.log(2) - 1) * move * move
+        else:
+            found = 0.511 * wide * wide - 0.019 * (move * (u + d) - 2 * u * d) - 0.383 * move * move
+        found[outside] = np.nan
+        return np.asarray(found)
+
+    return _root_of_mean(variance, wides, window, with_se, hac_lags)
 
 
-def _root_of_mean(wide: Wide, variance: FloatArray, window: int, with_se: bool, lags: int | None) -> Any:
-    mean = window_mean(variance, window)
+def _root_of_mean(
+    variance: Callable[..., FloatArray], wides: tuple[Wide, ...], window: int, with_se: bool, lags: int | None
+) -> Any:
+    """The root of the mean over the window of what ``variance`` makes of a bar; dressed like the last table."""
+
+    def block(*prices: FloatArray) -> list[FloatArray]:
+        rows = variance(*prices)
+        mean = window_mean(rows, window)
+        return [mean, smooth_error([rows], [1.0], window, lags)] if with_se else [np.sqrt(mean, out=mean)]
+
+    mean, *errors = in_blocks(block, *wides)
     if not with_se:
-        return wide.like(np.sqrt(mean))
-    errors = smooth_error([variance], [1.0], window, lags)
-    return estimated_root(wide, mean, errors, hac_method(window, lags))
+        return wides[-1].like(mean)
+    return estimated_root(wides[-1], mean, errors[0], hac_method(window, lags))

@@ -21,7 +21,8 @@ from drainstats.measures.inference import hac_method, smooth_error
 from drainstats.measures.inputs import (
     apply_negative,
     check_window,
-    positive,
+    checked,
+    in_blocks,
     signed_root,
     window_mean,
     without_crossed,
@@ -87,24 +88,28 @@ def corwin_schultz(
     from drainstats.kernels import ranges
 
     check_option("two_day", two_day, ["keep", "zero", "nan"])
-    wides = positive(high=high, low=low, close=close)
+    wides = checked({"high": high, "low": low, "close": close}, {}, copy=False)
     check_window(window, len(wides[0].values), 2)
-    h, l, c = _logs(wides)
-    beta, gamma = np.empty_like(h), np.empty_like(h)
-    ranges.two_day_parts(h, l, c, bool(overnight), beta, gamma)
-    alpha = h  # done with
-    ranges.two_day_alpha(beta, gamma, alpha)
-    # 2 (e^a − 1) / (1 + e^a) is 2 tanh(a / 2), which does not overflow.
-    spread = np.tanh(np.multiply(alpha, 0.5, out=alpha), out=alpha)
-    spread *= 2
-    if two_day != "keep":
-        spread[spread < 0] = 0.0 if two_day == "zero" else np.nan
-    mean = _mean_of_pairs(spread, window)
+
+    def block(h: FloatArray, l: FloatArray, c: FloatArray) -> list[FloatArray]:
+        h, l, c = _logs(h, l, c)
+        beta, gamma = np.empty_like(h), np.empty_like(h)
+        ranges.two_day_parts(h, l, c, bool(overnight), beta, gamma)
+        alpha = h  # done with
+        ranges.two_day_alpha(beta, gamma, alpha)
+        # 2 (e^a − 1) / (1 + e^a) is 2 tanh(a / 2), which does not overflow.
+        spread = np.tanh(np.multiply(alpha, 0.5, out=alpha), out=alpha)
+        spread *= 2
+        if two_day != "keep":
+            spread[spread < 0] = 0.0 if two_day == "zero" else np.nan
+        return _mean_of_pairs(spread, window, with_se, hac_lags)
+
+    mean, *errors = in_blocks(block, *wides)
+    mean = apply_negative(mean, negative)
     if not with_se:
-        return wides[2].like(apply_negative(mean, negative))
-    errors = _pair_error([spread], [1.0], window, hac_lags)
+        return wides[2].like(mean)
     dress = estimated if two_day == "keep" else estimated_positive
-    return dress(wides[2], apply_negative(mean, negative), errors, hac_method(window - 1, hac_lags))
+    return dress(wides[2], mean, errors[0], hac_method(window - 1, hac_lags))
 
 
 def abdi_ranaldo(
@@ -157,20 +162,23 @@ def abdi_ranaldo(
     from drainstats.kernels import ranges
 
     check_option("average", average, ["square", "two_day"])
-    wides = positive(high=high, low=low, close=close)
+    wides = checked({"high": high, "low": low, "close": close}, {}, copy=False)
     check_window(window, len(wides[0].values), 2)
-    product = np.empty_like(wides[0].values)
-    ranges.mid_range_product(*_logs(wides), product)
-    if average == "two_day":
-        product = np.sqrt(np.maximum(product, 0.0))
-    mean = _mean_of_pairs(product, window)
-    root = mean if average == "two_day" else signed_root(mean)
+
+    def block(h: FloatArray, l: FloatArray, c: FloatArray) -> list[FloatArray]:
+        product = np.empty_like(h)
+        ranges.mid_range_product(*_logs(h, l, c), product)
+        if average == "two_day":
+            product = np.sqrt(np.maximum(product, 0.0))
+        found = _mean_of_pairs(product, window, with_se, hac_lags)
+        return found if with_se or average == "two_day" else [signed_root(found[0])]
+
+    mean, *errors = in_blocks(block, *wides)
     if not with_se:
-        return wides[2].like(apply_negative(root, negative))
-    errors, method = _pair_error([product], [1.0], window, hac_lags), hac_method(window - 1, hac_lags)
+        return wides[2].like(apply_negative(mean, negative))
     if average == "two_day":
-        return estimated_positive(wides[2], mean, errors, method)
-    return estimated_root(wides[2], mean, errors, method, negative)
+        return estimated_positive(wides[2], mean, errors[0], hac_method(window - 1, hac_lags))
+    return estimated_root(wides[2], mean, errors[0], hac_method(window - 1, hac_lags), negative)
 
 
 def roll(
@@ -222,28 +230,39 @@ def roll(
 
     check_option("returns", returns, ["log", "simple", "difference"])
     check_option("missing", missing, ["joint", "separate"])
-    (wide,) = positive(close=close)
+    (wide,) = checked({"close": close}, {}, copy=False)
     check_window(window, len(wide.values), 4)
-    price = np.log(wide.values) if returns == "log" else wide.values
-    r = np.full_like(price, np.nan)
-    np.subtract(price[1:], price[:-1], out=r[1:])
-    if returns == "simple":
-        r[1:] /= price[:-1]
-    r1 = _before(r)
-    if missing == "joint":
-        covariance = np.empty_like(r)
-        windows.window_covariance(r, r1, window - 2, 2, covariance)
-    else:
-        covariance = _separate_covariance(r, r1, window)
-    covariance[: window - 1] = np.nan
+
+    def block(price: FloatArray) -> list[FloatArray]:
+        if returns == "log":
+            np.log(price, out=price)
+        r, r1 = np.full_like(price, np.nan), np.full_like(price, np.nan)
+        np.subtract(price[1:], price[:-1], out=r[1:])
+        if returns == "simple":
+            r[1:] /= price[:-1]
+        r1[1:] = r[:-1]
+        if missing == "joint":
+            covariance = np.empty_like(r)
+            windows.window_covariance(r, r1, window - 2, 2, covariance)
+        else:
+            covariance = _separate_covariance(r, r1, window)
+        covariance[: window - 1] = np.nan
+        square = np.multiply(covariance, -4, out=covariance)
+        return [square, _roll_error(r, r1, window, hac_lags)] if with_se else [signed_root(square)]
+
+    found, *errors = in_blocks(block, wide)
     if not with_se:
-        return wide.like(apply_negative(signed_root(-4 * covariance), negative))
+        return wide.like(apply_negative(found, negative))
+    return estimated_root(wide, found, errors[0], hac_method(window - 2, hac_lags), negative)
+
+
+def _roll_error(r: FloatArray, r1: FloatArray, window: int, lags: int | None) -> FloatArray:
     lost = np.isnan(r + r1)
     rows: list[FloatArray] = [np.where(lost, np.nan, x) for x in (r * r1, r, r1)]
     slopes: list[Any] = [-4.0, 4 * window_mean(rows[2], window - 2), 4 * window_mean(rows[1], window - 2)]
-    errors = smooth_error(rows, slopes, window - 2, hac_lags)
+    errors = smooth_error(rows, slopes, window - 2, lags)
     errors[: window - 1] = np.nan
-    return estimated_root(wide, -4 * covariance, errors, hac_method(window - 2, hac_lags), negative)
+    return errors
 
 
 def _separate_covariance(r: FloatArray, r1: FloatArray, window: int) -> FloatArray:
@@ -255,24 +274,17 @@ def _separate_covariance(r: FloatArray, r1: FloatArray, window: int) -> FloatArr
     return np.where(count >= 2, covariance, np.nan)
 
 
-def _logs(wides: tuple[Any, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Logs of high, low and close in the tables' own memory, crossed bars missing."""
-    h, l = without_crossed(wides[0].values, wides[1].values)
-    c = wides[2].values
+def _logs(h: FloatArray, l: FloatArray, c: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Logs of high, low and close, crossed bars missing."""
+    h, l = without_crossed(h, l)
     return np.log(h, out=h), np.log(l, out=l), np.log(c, out=c)
 
 
-def _before(values: FloatArray) -> FloatArray:
-    return np.concatenate([np.full((1, values.shape[1]), np.nan), values[:-1]])
-
-
-def _mean_of_pairs(pairs: FloatArray, window: int) -> FloatArray:
-    mean = window_mean(pairs, window - 1)
-    mean[: window - 1] = np.nan
-    return mean
-
-
-def _pair_error(rows: list[FloatArray], slopes: list[Any], window: int, lags: int | None) -> FloatArray:
-    errors = smooth_error(rows, slopes, window - 1, lags)
-    errors[: window - 1] = np.nan
-    return errors
+def _mean_of_pairs(pairs: FloatArray, window: int, with_se: bool, lags: int | None) -> list[FloatArray]:
+    """Mean of the pairs of each window, and its error if asked for."""
+    found = [window_mean(pairs, window - 1)]
+    if with_se:
+        found.append(smooth_error([pairs], [1.0], window - 1, lags))
+    for table in found:
+        table[: window - 1] = np.nan
+    return found

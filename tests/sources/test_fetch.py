@@ -228,7 +228,9 @@ def test_nobody_listening_is_an_error(fetch):
 # Pauses ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("asked", ["7", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)])
+@pytest.mark.parametrize(
+    "asked", ["7", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)], ids=["seconds", "date"]
+)
 def test_a_server_may_ask_for_a_pause_up_to_the_cap(server, fetch, monkeypatch, asked):
     pauses = []
     monkeypatch.setattr(transport.time, "sleep", pauses.append)
