@@ -59,6 +59,11 @@ MEASURES = {
             "slow changes of impact; blind to flash crashes, in which volume explodes", 21, "Amihud (2002)",
         ),
         Measure(
+            "vpin", ("buy_volume", "volume"), "share of volume", "illiquidity",
+            "one-sided flow; follows volume and volatility by construction", 50,
+            "Easley, López de Prado and O'Hara (2012)",
+        ),
+        Measure(
             "pastor_stambaugh", ("close", "dollar_volume"), "per unit of quote currency", "liquidity",
             "reversals after volume over many assets; very noisy for one asset and month", 21,
             "Pastor and Stambaugh (2003)",
@@ -80,6 +85,18 @@ MEASURES = {
         Measure(
             "dollar_volume", ("close", "volume"), "quote currency", "liquidity",
             "activity; rises in a crash", 1, "",
+        ),
+        Measure(
+            "annualised_funding", ("funding_rate",), "fraction per year", "demand to be long",
+            "who is crowded before a crash, at the speed of settlements; turns negative in it", 1, "",
+        ),
+        Measure(
+            "funding_stress", ("funding_rate",), "deviations of the rows before", "demand to be long",
+            "extremes on either side; missing while a venue clamps the rate", 90, "",
+        ),
+        Measure(
+            "liquidation_intensity", ("liquidated", "open_interest_value"), "share of open interest", "illiquidity",
+            "forced selling as it happens; a lower bound where the feed is a sample", 1, "",
         ),
     )
 }  # fmt: skip
