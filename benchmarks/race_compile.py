@@ -13,11 +13,14 @@ PRELUDE = (
     "r = np.random.default_rng(0)"
 )
 TICKS = "pd.DataFrame({'price': 1.0, 'amount': 1.0}, pd.date_range('2024', periods=9, tz='UTC'))"
+QUOTES = "pd.DataFrame(1.0, pd.date_range('2024', periods=9, tz='UTC'), ['bid', 'bid_size', 'ask', 'ask_size'])"
 TOUCH = {
     "edge": "ds.measures.edge(*(np.exp(r.normal(size=(30, 2))),) * 4)",
     "windows": "ds.measures.roll(np.exp(r.normal(size=(30, 2))))",
     "robust": "ds.detect_episodes(pd.DataFrame(np.exp(r.normal(size=(99, 3))), pd.date_range('2024', periods=99)))",
     "ticks": f"ds.tick_bars({TICKS}, sign='tick', vpin_bucket=1.0, vpin_window=2)",
+    "trades": f"ds.measures.average_costs(ds.measures.trade_measures({TICKS}, {QUOTES}), with_se=True)",
+    "orderflow": f"ds.measures.ofi({QUOTES}); ds.measures.vpin_chance(np.ones(9), np.ones(9), 2, 5, 3)",
     "garch": "ds.GARCH().fit(r.normal(size=200))",
     "dcc": "ds.DCC().fit(r.normal(size=(200, 3))).std_errors",
 }

@@ -8,7 +8,9 @@ from drainstats.kernels.jit import kernel
 from drainstats.kernels.ticks import DAY, log_return
 from drainstats.typing import FloatArray, IntArray
 
-BID, BID_SIZE, ASK, ASK_SIZE = range(4)
+# No time at all; and before and after every stamp (the years 1700 to 2200).
+NEVER = np.iinfo(np.int64).min
+_NEVER, _EVER = -9 * 10**18, 9 * 10**18
 (
     MID, LATER_MID, QUOTED, EFFECTIVE, REALISED, IMPACT, VALUE, SIGNED_VALUE, IMBALANCE, DEPTH_RATIO, LOG_SIZE, SLOPE,
     TRADE_RETURN, MID_RETURN, COLUMNS,
@@ -22,80 +24,96 @@ def quote_before(time: IntArray, stamps: IntArray, lag: int, at_stamp: bool, by_
     time, stamps : (n,), (m,) nanoseconds in order; by_day : quotes of another UTC day than the trade's are none.
     """
     j = 0
+    start = midnight = _NEVER
     for e in range(len(time)):
-        limit = time[e] - lag + (1 if at_stamp else 0)
+        if by_day and time[e] >= midnight:
+            start = time[e] - time[e] % DAY
+            midnight = start + DAY
+        limit = time[e] - lag + at_stamp
         while j < len(stamps) and stamps[j] < limit:
             j += 1
-        there = j > 0 and not (by_day and stamps[j - 1] // DAY != time[e] // DAY)
-        out[e] = j - 1 if there else -1
+        out[e] = j - 1 if j > 0 and stamps[j - 1] >= start else -1
 
 
 @kernel
-def quote_after(time: IntArray, stamps: IntArray, horizon: int, by_day: bool, out: IntArray) -> None:
-    """Write the place of the last quote stamped by each time plus the horizon; -1 unless the quotes reach that far."""
+def quote_after(
+    time: IntArray, stamps: IntArray, horizon: int, by_day: bool, out: IntArray, known: IntArray
+) -> None:  # fmt: skip
+    """Write the place of the last quote stamped by each time plus the horizon; -1 unless the quotes reach that far.
+
+    known : (n,) when that is known, `NEVER` where there is none.
+    """
     j = 0
+    start, midnight = _NEVER, _NEVER if by_day else _EVER
     for e in range(len(time)):
+        if by_day and time[e] >= midnight:
+            start = time[e] - time[e] % DAY
+            midnight = start + DAY
         until = time[e] + horizon
         while j < len(stamps) and stamps[j] <= until:
             j += 1
-        there = j > 0 and (stamps[j - 1] == until or j < len(stamps))
-        if there and by_day:
-            day = time[e] // DAY
-            there = stamps[j - 1] // DAY == day and (stamps[j - 1] == until or stamps[j] // DAY == day)
-        out[e] = j - 1 if there else -1
+        there = j > 0 and start <= stamps[j - 1] < midnight
+        reached = there and (stamps[j - 1] == until or (j < len(stamps) and stamps[j] < midnight))
+        out[e], known[e] = (j - 1, until) if reached else (-1, NEVER)
 
 
 @kernel
-def rows_after(time: IntArray, before: IntArray, rows: int, by_day: bool, out: IntArray) -> None:
-    """Write the quote before the trade that comes ``rows`` trades later; -1 for none."""
+def rows_after(
+    time: IntArray, before: IntArray, rows: int, by_day: bool, out: IntArray, known: IntArray
+) -> None:  # fmt: skip
+    """Write the quote before the trade that comes ``rows`` trades later, and its stamp; -1 and `NEVER` for none."""
     for e in range(len(time)):
         there = e + rows < len(time) and not (by_day and time[e + rows] // DAY != time[e] // DAY)
         out[e] = before[e + rows] if there else -1
+        known[e] = time[e + rows] if out[e] >= 0 else NEVER
 
 
 @kernel
-def mid_of(quotes: FloatArray, k: int) -> float:
+def mid_of(bids: FloatArray, asks: FloatArray, k: int) -> float:
     """Middle of quote ``k``; NaN for no quote and for one that is crossed or one-sided."""
     if k < 0:
         return np.nan
-    bid, ask = quotes[BID, k], quotes[ASK, k]
+    bid, ask = bids[k], asks[k]
     return 0.5 * (bid + ask) if bid > 0.0 and bid <= ask < np.inf else np.nan
 
 
 @kernel
 def costs(
-    time: IntArray, price: FloatArray, amount: FloatArray, side: IntArray, quotes: FloatArray, before: IntArray,
-    later: IntArray, by_day: bool, out: FloatArray,
+    time: IntArray, price: FloatArray, amount: FloatArray, side: IntArray, bids: FloatArray, bid_sizes: FloatArray,
+    asks: FloatArray, ask_sizes: FloatArray, before: IntArray, later: IntArray, by_day: bool, out: FloatArray,
 ) -> None:  # fmt: skip
     """Write what each trade says of liquidity; NaN where there is no answer.
 
-    time, price, amount, side, before, later : (n,); quotes : (4, m) bid, its size, ask and its size; out :
-    (COLUMNS, n).
+    time, price, amount, side, before, later : (n,); bids, bid_sizes, asks, ask_sizes : (m,); out : (COLUMNS, n).
     """
     last_mid = np.nan
+    start = midnight = _NEVER
     for e in range(len(time)):
+        if by_day and time[e] >= midnight:
+            start = time[e] - time[e] % DAY
+            midnight = start + DAY
         k, p, d = before[e], price[e], float(side[e]) if side[e] != 0 else np.nan
-        mid, after = mid_of(quotes, k), mid_of(quotes, later[e])
+        mid, after = mid_of(bids, asks, k), mid_of(bids, asks, later[e])
         value = p * amount[e]
         out[MID, e], out[LATER_MID, e] = mid, after
-        out[EFFECTIVE, e] = 2.0 * d * (p - mid) / mid
-        out[REALISED, e] = 2.0 * d * (p - after) / mid
-        out[IMPACT, e] = 2.0 * d * (after - mid) / mid
+        scale = 2.0 * d / mid
+        out[EFFECTIVE, e], out[REALISED, e] = scale * (p - mid), scale * (p - after)
+        out[IMPACT, e] = scale * (after - mid)
         out[VALUE, e], out[SIGNED_VALUE, e] = value, d * value
         for c in range(IMBALANCE, SLOPE + 1):
             out[c, e] = np.nan
         out[QUOTED, e] = np.nan
         if mid == mid:
-            bid, bids, ask, asks = quotes[BID, k], quotes[BID_SIZE, k], quotes[ASK, k], quotes[ASK_SIZE, k]
+            bid, bid_size, ask, ask_size = bids[k], bid_sizes[k], asks[k], ask_sizes[k]
             out[QUOTED, e] = (ask - bid) / mid
-            if bids >= 0.0 and asks >= 0.0 and 0.0 < bids + asks < np.inf:
-                out[IMBALANCE, e] = (bids - asks) / (bids + asks)
-            if 0.0 < bids < np.inf and 0.0 < asks < np.inf:
-                out[DEPTH_RATIO, e] = asks / bids if d > 0.0 else bids / asks if d < 0.0 else np.nan
-                size = np.log(bids * asks)
+            if bid_size >= 0.0 and ask_size >= 0.0 and 0.0 < bid_size + ask_size < np.inf:
+                out[IMBALANCE, e] = (bid_size - ask_size) / (bid_size + ask_size)
+            if 0.0 < bid_size < np.inf and 0.0 < ask_size < np.inf:
+                out[DEPTH_RATIO, e] = ask_size / bid_size if d > 0.0 else bid_size / ask_size if d < 0.0 else np.nan
+                size = np.log(bid_size * ask_size)
                 out[LOG_SIZE, e] = size
-                out[SLOPE, e] = np.log(ask / bid) / size if size > 0.0 else np.nan
-        goes_on = e > 0 and not (by_day and time[e] // DAY != time[e - 1] // DAY)
+                out[SLOPE, e] = log_return(ask, bid) / size if size > 0.0 else np.nan
+        goes_on = e > 0 and time[e - 1] >= start
         out[TRADE_RETURN, e] = log_return(p, price[e - 1]) if goes_on else np.nan
         out[MID_RETURN, e] = log_return(mid, last_mid) if goes_on else np.nan
         last_mid = mid

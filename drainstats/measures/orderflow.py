@@ -19,7 +19,7 @@ import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option, check_whole
 from drainstats.frames import as_wide, to_pandas
-from drainstats.measures.tidy import Events, events, interval_of, stamps, stretches
+from drainstats.measures.tidy import Events, events, interval_of, stamps, still, stretches
 from drainstats.typing import FloatArray, IntArray
 
 Crossed = Literal["keep", "break"]
@@ -222,7 +222,7 @@ def _flow(taken: Events, rows: Any, levels: list[str], crossed: str, by_day: boo
     # No comparison with a missing price is true: a one-sided row is not crossed.
     usable = np.ones(len(parts[0]), dtype=bool) if crossed == "keep" else ~(parts[0][:, 0] > parts[2][:, 0])
     out = np.empty_like(parts[0])
-    kernels.level_flow(taken.time[rows], *parts, bool(by_day), usable, out)
+    kernels.level_flow(still(taken.time[rows]), *parts, bool(by_day), usable, out)
     return out
 
 

@@ -21,7 +21,7 @@ class Events:
     """Rows of a tidy table.
 
     time : (n,) nanoseconds since 1970, UTC; index : their labels; asset : (n,) names or None; numbers : name → (n,)
-    floats; side : (n,) int8 or None.
+    floats; side : (n,) int8 or None. None of them is to be written to.
     """
 
     time: IntArray
@@ -65,12 +65,10 @@ def events(table: Any, kind: str, needed: tuple[str, ...], optional: tuple[str, 
         if name in frame:
             numbers[name] = _floats(frame, name)
         elif name in optional:
-            numbers[name] = np.full(len(frame), np.nan)
+            numbers[name] = still(np.full(len(frame), np.nan))
         else:
             raise DataError(f"No column {name!r}; the {kind} have {', '.join(map(str, frame.columns))}.")
-    found = Events(
-        np.array(frame.index.as_unit("ns").asi8), in_utc(frame.index), _assets(frame), numbers, _sides(frame)
-    )
+    found = Events(still(frame.index.as_unit("ns").asi8), in_utc(frame.index), _assets(frame), numbers, _sides(frame))
     for _, rows in found.parts():
         back = np.flatnonzero(np.diff(found.time[rows]) < 0)
         if len(back):
@@ -83,9 +81,16 @@ def events(table: Any, kind: str, needed: tuple[str, ...], optional: tuple[str, 
 
 def _floats(frame: pd.DataFrame, name: str) -> FloatArray:
     try:
-        return np.array(frame[name], dtype=np.float64)
+        return still(np.asarray(frame[name], dtype=np.float64))
     except (TypeError, ValueError) as error:
         raise DataError(f"The column holds text where numbers are expected ({error}).", column=name) from error
+
+
+def still(array: Any) -> Any:
+    """A contiguous array that cannot be written to: kernels are compiled for such arrays only, as pandas gives them."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def _sides(frame: pd.DataFrame) -> Any:

@@ -16,7 +16,7 @@ from drainstats.errors import DataError, check_option, check_whole
 from drainstats.frames import Wide
 from drainstats.measures.estimates import Estimate, estimated
 from drainstats.measures.inference import default_lags
-from drainstats.measures.tidy import Events, events, interval_of, span, stamps, stretches
+from drainstats.measures.tidy import Events, events, interval_of, span, stamps, still, stretches
 from drainstats.typing import FloatArray, IntArray
 
 Sign = Literal["known", "given", "tick", "lee_ready", "emo", "clnv"]
@@ -172,42 +172,41 @@ def _measure(told: Events, own: Any, shown: Events, theirs: Any, rule: _Rule, in
     from drainstats.kernels import trades as kernels
 
     out, side, known = into
-    time, price, amount = told.time[own], told.numbers["price"][own], told.numbers["amount"][own]
-    clock = shown.time[theirs]
-    quotes = np.stack([shown.numbers[name][theirs] for name in ("bid", "bid_size", "ask", "ask_size")])
-    before, later = np.empty(len(time), dtype=np.int64), np.empty(len(time), dtype=np.int64)
+    time, price, amount = (still(x[own]) for x in (told.time, told.numbers["price"], told.numbers["amount"]))
+    clock, bid, bid_size, ask, ask_size = (
+        still(x[theirs]) for x in (shown.time, *(shown.numbers[n] for n in ("bid", "bid_size", "ask", "ask_size")))
+    )
+    before, later, ready = (np.empty(len(time), dtype=np.int64) for _ in range(3))
     kernels.quote_before(time, clock, rule.lag, rule.at_stamp, rule.by_day, before)
     if rule.rows:
-        kernels.rows_after(time, before, rule.horizon, rule.by_day, later)
-        at = np.minimum(np.arange(len(time)) + rule.horizon, len(time) - 1)
-        ready = time[at]
+        kernels.rows_after(time, before, rule.horizon, rule.by_day, later, ready)
     else:
-        kernels.quote_after(time, clock, rule.horizon, rule.by_day, later)
-        ready = time + rule.horizon
-    direction = _direction(None if told.side is None else told.side[own], time, price, quotes, before, rule)
+        kernels.quote_after(time, clock, rule.horizon, rule.by_day, later, ready)
+    direction = _direction(None if told.side is None else told.side[own], time, price, bid, ask, before, rule)
     part = out if isinstance(own, slice) else np.empty((len(out), len(time)))
-    kernels.costs(time, price, amount, direction, quotes, before, later, rule.by_day, part)
+    kernels.costs(time, price, amount, still(direction), bid, bid_size, ask, ask_size, before, later, rule.by_day, part)
     if part is not out:
         out[:, own] = part
     side[own] = direction
-    known[own] = np.where(later >= 0, ready, np.iinfo(np.int64).min)
+    known[own] = ready
 
 
-def _direction(given: Any, time: IntArray, price: FloatArray, quotes: FloatArray, before: IntArray, rule: _Rule) -> Any:
+def _direction(
+    given: Any, time: IntArray, price: FloatArray, bid: FloatArray, ask: FloatArray, before: IntArray, rule: _Rule
+) -> Any:
     from drainstats.kernels import signing as kernels
 
     if rule.sign == "given" or (rule.sign == "known" and given is not None and given.all()):
         return given
     method = "lee_ready" if rule.sign == "known" else rule.sign
     there = before >= 0
-    bid, ask = (
-        np.where(there, quotes[k][before], np.nan) if quotes.size else np.full(len(time), np.nan) for k in (0, 2)
-    )
+    found = (np.where(there, q[before], np.nan) if len(q) else np.full(len(time), np.nan) for q in (bid, ask))
     out = np.empty(len(time), dtype=np.int8)
     # The rule starts afresh with each day of its clock; one that stands still has a single day.
     kernels.sign(
-        SIGNS.index(method) - 2, np.zeros(len(time), dtype=np.int64), time if rule.by_day else np.zeros_like(time),
-        price, bid, ask, np.array([np.nan]), np.zeros(1, dtype=np.int64), np.full(1, np.iinfo(np.int64).min), out,
+        SIGNS.index(method) - 2, np.zeros(len(time), dtype=np.int64),
+        np.array(time) if rule.by_day else np.zeros_like(time), np.array(price), *found,
+        np.array([np.nan]), np.zeros(1, dtype=np.int64), np.full(1, np.iinfo(np.int64).min), out,
     )  # fmt: skip
     return out if rule.sign != "known" or given is None else np.where(given != 0, given, out)
 
@@ -321,7 +320,7 @@ def _averages(
     if with_se:
         reach[:] = _lags(time, known, first, names) if lags is None else lags
     mean, error = np.empty((groups, len(names))), np.empty((groups, len(names)))
-    kernels.interval_means(values, np.ascontiguousarray(weights), first, reach, lags is None, mean, error)
+    kernels.interval_means(values, still(weights), first, reach, lags is None, mean, error)
     return start[rows][first[:-1]], mean, error
 
 
