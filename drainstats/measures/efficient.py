@@ -24,7 +24,8 @@ from drainstats.measures.inference import hac_method, smooth_error
 from drainstats.measures.inputs import (
     apply_negative,
     check_window,
-    positive,
+    checked,
+    in_blocks,
     signed_root,
     window_mean,
     without_crossed,
@@ -90,23 +91,27 @@ def edge(
     from drainstats.kernels import edge as kernels
 
     check_option("missing", missing, ["joint", "separate"])
-    wides = positive(open=open, high=high, low=low, close=close)
+    wides = checked({"open": open, "high": high, "low": low, "close": close}, {}, copy=False)
     check_window(window, len(wides[0].values), 3)
-    prices = [w.values for w in wides]
-    prices[1:3] = without_crossed(*prices[1:3])
-    logs = [np.log(p, out=p) for p in prices]
-    moments = _Moments(logs, window, missing) if with_se or missing == "separate" else None
-    if moments is None:
-        return wides[3].like(apply_negative(kernels.edge(logs, window), negative))
-    weight = moments.weight
-    square = weight * moments.mean_square(["OHL", "CHL"]) + (1 - weight) * moments.mean_square(["OHLC", "CHLO"])
-    if missing == "joint":
-        root = kernels.edge(logs, window)
-        square = np.sign(root) * root**2
+
+    def block(*prices: FloatArray) -> list[FloatArray]:
+        logs = _logs(*prices)
+        root = kernels.edge(logs, window) if missing == "joint" else None
+        if root is not None and not with_se:
+            return [root]
+        moments = _Moments(logs, window, missing)
+        weight = moments.weight
+        if root is None:
+            square = weight * moments.mean_square(["OHL", "CHL"]) + (1 - weight) * moments.mean_square(["OHLC", "CHLO"])
+        else:
+            square = np.copysign(root**2, root)
+        shares = {"OHL": weight / 2, "CHL": weight / 2, "OHLC": (1 - weight) / 2, "CHLO": (1 - weight) / 2}
+        return [square, moments.error(shares, hac_lags)] if with_se else [signed_root(square)]
+
+    found, *errors = in_blocks(block, *wides)
     if not with_se:
-        return wides[3].like(apply_negative(signed_root(square), negative))
-    shares = {"OHL": weight / 2, "CHL": weight / 2, "OHLC": (1 - weight) / 2, "CHLO": (1 - weight) / 2}
-    return estimated_root(wides[3], square, moments.error(shares, hac_lags), hac_method(window - 1, hac_lags), negative)
+        return wides[3].like(apply_negative(found, negative))
+    return estimated_root(wides[3], found, errors[0], hac_method(window - 1, hac_lags), negative)
 
 
 def ohlc_spread(
@@ -163,16 +168,26 @@ def ohlc_spread(
         raise OptionError(f"method={method!r} is one of {', '.join(PAIRS)}, or several joined by a dot: 'OHL.CHL'.")
     if open is None and names != ["CHL"]:
         raise DataError(f'method={method!r} needs the open; without one use method="CHL".')
-    wides = positive(open=close if open is None else open, high=high, low=low, close=close)
+    prices = {"open": close if open is None else open, "high": high, "low": low, "close": close}
+    wides = checked(prices, {}, copy=False)
     check_window(window, len(wides[0].values), 3)
-    o, h, l, c = (w.values for w in wides)
-    h, l = without_crossed(h, l)
-    moments = _Moments([np.log(p) for p in (o, h, l, c)], window, missing, range_is_change=missing == "separate")
-    square = moments.mean_square(names)
+
+    def block(*prices: FloatArray) -> list[FloatArray]:
+        moments = _Moments(_logs(*prices), window, missing, range_is_change=missing == "separate")
+        square = moments.mean_square(names)
+        if not with_se:
+            return [signed_root(square)]
+        return [square, moments.error(dict.fromkeys(names, 1 / len(names)), hac_lags)]
+
+    found, *errors = in_blocks(block, *wides)
     if not with_se:
-        return wides[3].like(apply_negative(signed_root(square), negative))
-    errors = moments.error(dict.fromkeys(names, 1 / len(names)), hac_lags)
-    return estimated_root(wides[3], square, errors, hac_method(window - 1, hac_lags), negative)
+        return wides[3].like(apply_negative(found, negative))
+    return estimated_root(wides[3], found, errors[0], hac_method(window - 1, hac_lags), negative)
+
+
+def _logs(o: FloatArray, h: FloatArray, l: FloatArray, c: FloatArray) -> list[FloatArray]:
+    """Logs of the prices, crossed bars missing."""
+    return [np.log(price) for price in (o, *without_crossed(h, l), c)]
 
 
 @dataclass
