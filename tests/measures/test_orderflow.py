@@ -355,3 +355,18 @@ def test_chance_of_equal_imbalances_is_one():
     assert found[95] == 1.0
     with pytest.raises(OptionError):
         M.vpin_chance(volume / 2, volume, window=50, history=50)
+
+
+def test_order_flow_explains_the_mid_of_a_real_book(data_root):
+    """Amazon, 21 June 2012, ten-second intervals: order flow goes with about half of the variance of the mid."""
+    (file,) = (data_root / "data" / "lobster-amzn-20120621-l1").glob("*orderbook_1.csv")
+    book = ds.read_book(file)
+    flow = M.multilevel_ofi(book, every="10s")["ofi_0"]
+    best = M.ofi(book.rename(columns=lambda name: name.removesuffix("_0")), "10s")
+    assert (flow == best).all()
+    mid = ((book["bid_0"] + book["ask_0"]) / 2).groupby(book.index.floor("10s")).last()
+    both = np.array([flow.iloc[1:], mid.diff().iloc[1:]])
+    assert both.shape[1] > 2000
+    correlation = np.corrcoef(both)[0, 1]
+    assert correlation > 0
+    assert 0.4 < correlation**2 < 0.6
