@@ -52,7 +52,7 @@ def ofi(quotes: Any, every: Any = None, crossed: Crossed = "keep", by_day: bool 
     Raises
     ------
     DataError
-        A missing column, no stamps, stamps of an asset that run backwards.
+        A missing column, no stamps, stamps of an asset that run backwards, negative or infinite sizes.
     OptionError
         An unknown option, a length of time that is not allowed.
 
@@ -70,6 +70,7 @@ def ofi(quotes: Any, every: Any = None, crossed: Crossed = "keep", by_day: bool 
     """
     check_option("crossed", crossed, CROSSED)
     shown = events(quotes, "quotes", ("bid", "bid_size", "ask", "ask_size"))
+    _check_sizes(shown)
     flow = np.empty(len(shown.time))
     for _, rows in shown.parts():
         flow[rows] = _flow(shown, rows, [""], crossed, by_day)[:, 0]
@@ -116,7 +117,7 @@ def multilevel_ofi(
     Raises
     ------
     DataError
-        No snapshots, several assets, stamps that run backwards.
+        No snapshots, several assets, stamps that run backwards, negative or infinite sizes.
     OptionError
         More levels than there are, "depth" without an interval.
 
@@ -226,6 +227,17 @@ def _flow(taken: Events, rows: Any, levels: list[str], crossed: str, by_day: boo
     return out
 
 
+def _check_sizes(taken: Events) -> None:
+    for name, values in taken.numbers.items():
+        bad = np.flatnonzero((values < 0) | np.isinf(values))
+        if "size" in name and len(bad):
+            value = float(values[bad[0]])
+            raise DataError(
+                f"{name}={value!r} {'is infinite' if np.isinf(value) else 'is negative'}; set it to missing.",
+                row=taken.index[bad[0]], column=name,
+            )  # fmt: skip
+
+
 def _matrix(taken: Events, rows: Any, name: str, levels: list[str]) -> FloatArray:
     return np.stack([taken.numbers[name + level][rows] for level in levels], axis=1)
 
@@ -264,6 +276,7 @@ def _snapshots(book: Any, depth: int | None) -> tuple[Events, list[str]]:
     wanted = tuple(name + level for level in levels for name in ("bid", "bid_size", "ask", "ask_size"))
     # The column side belongs to books of updates.
     taken = events(frame[[c for c in frame.columns if c != "side"]], "snapshots", wanted)
+    _check_sizes(taken)
     if len(list(taken.parts())) > 1:
         raise DataError("The book holds several assets: pass one at a time.", column="asset")
     return taken, levels

@@ -195,6 +195,11 @@ def test_what_is_no_book_is_one_sentence():
         M.multilevel_ofi(book[::-1])
     with pytest.raises(DataError, match="No column 'bid_size'"):
         M.ofi(pd.DataFrame({"bid": [1.0]}, book.index[:1]))
+    for size, what in ((-1.0, "is negative"), (np.inf, "is infinite")):
+        with pytest.raises(DataError, match=what):
+            M.multilevel_ofi(book.assign(ask_size_2=size))
+        with pytest.raises(DataError, match=what):
+            M.ofi(pd.DataFrame({"bid": 1.0, "bid_size": size, "ask": 2.0, "ask_size": 1.0}, book.index))
     for wrong in ({"crossed": "drop"}, {"every": "2D"}, {"every": "0s"}):
         with pytest.raises(OptionError):
             M.multilevel_ofi(book, **wrong)
