@@ -1,40 +1,72 @@
 """How sure one can be that liquidity moves together: circular shifts for the null, the stationary bootstrap for errors.
 
-Shifting each asset's history around its own span keeps its persistence, its clusters of volatility and its
-distribution, and breaks only the timing between assets: whatever commonality is left is what chance makes. The
-bootstrap draws rows of the whole cross-section, in blocks of random length (Politis and Romano, 1994).
+Turning each asset's history around its own span keeps its persistence, its clusters of volatility and its
+distribution, and breaks only the timing between assets: whatever commonality is left is what chance makes. All shifts
+are equally likely, none at all among them, so that the p-value of a series without seam is exact. The bootstrap draws
+rows of the whole cross-section, in blocks of random length (Politis and Romano, 1994).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from drainstats.parallel import pmap
-from drainstats.typing import FloatArray, IntArray
+from drainstats.typing import BoolArray, FloatArray, IntArray
+
+_CELLS = 2_000_000
 
 
-def shifted(values: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Each column turned by its own random number of rows, between its first and last number."""
-    out = values.copy()
-    for j in range(values.shape[1]):
-        there = np.flatnonzero(np.isfinite(values[:, j]))
-        if len(there) > 1:
-            span = slice(int(there[0]), int(there[-1]) + 1)
-            out[span, j] = np.roll(values[span, j], int(rng.integers(1, there[-1] - there[0] + 1)))
-    return out
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """From its first to its last number: where each of N series starts, and how many rows that is."""
+
+    starts: IntArray
+    lengths: IntArray
+
+    def of(self, which: IntArray) -> Spans:
+        """The spans of some of the series, in this order."""
+        return Spans(self.starts[which], self.lengths[which])
 
 
-def null_distribution(
-    statistic: Callable[[FloatArray], float], values: FloatArray, replications: int, seed: int, n_jobs: int
-) -> FloatArray:
-    """The statistic of shifted panels."""
+def spans(there: BoolArray) -> Spans:
+    """The spans of the columns of (T, N); one row for a column without numbers."""
+    some = there.any(axis=0)
+    first = np.where(some, there.argmax(axis=0), 0)
+    last = np.where(some, len(there) - 1 - there[::-1].argmax(axis=0), 0)
+    return Spans(first.astype(np.int64), (last - first + 1).astype(np.int64))
 
-    def one(_: int, rng: np.random.Generator) -> float:
-        return statistic(shifted(values, rng))
 
-    return np.array(pmap(one, range(replications), seed=seed, n_jobs=n_jobs), dtype=np.float64)
+def draw_shifts(span: Spans, replications: int, seed: int) -> IntArray:
+    """Numbers of rows (B, N) by which each series is turned."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, span.lengths, (replications, len(span.lengths)))
+
+
+def turned(values: FloatArray, span: Spans, shifts: IntArray) -> FloatArray:
+    """Panels (B, T, N) whose columns are turned by shifts (B, N) within their spans."""
+    row = np.arange(len(values))[:, None] - span.starts
+    inside = (row >= 0) & (row < span.lengths)
+    moved = span.starts + (row - shifts[:, None, :]) % span.lengths
+    return values[np.where(inside, moved, np.arange(len(values))[:, None]), np.arange(values.shape[1])]
+
+
+def in_chunks(function: Callable[[Any], FloatArray], draws: Any, n_jobs: int) -> FloatArray:
+    """Answers (B,) to draws (B, …), spread over workers; the answer does not depend on their number."""
+    if not len(draws):
+        return np.empty(0)
+    # As many chunks for one worker as for many: sums over a batch have its order.
+    chunks = np.array_split(draws, min(16, max(1, len(draws) // 10)))
+    return np.concatenate(pmap(function, chunks, n_jobs=n_jobs))
+
+
+def in_batches(function: Callable[[Any], FloatArray], draws: Any, cells: int) -> FloatArray:
+    """As `in_chunks`, so many draws at once as fit when each takes this many numbers."""
+    size = max(1, _CELLS // cells)
+    return np.concatenate([function(draws[k : k + size]) for k in range(0, len(draws), size)])
 
 
 def upper_p_value(observed: float, null: FloatArray) -> float:
@@ -43,6 +75,14 @@ def upper_p_value(observed: float, null: FloatArray) -> float:
     if not len(drawn) or not np.isfinite(observed):
         return float("nan")
     return float((1 + (drawn >= observed - 1e-12).sum()) / (1 + len(drawn)))
+
+
+def draw_rows(values: FloatArray, replications: int, seed: int) -> IntArray:
+    """Row numbers (B, T) of bootstrap samples of (T, N) changes."""
+    if not replications:
+        return np.empty((0, len(values)), dtype=np.int64)
+    rng, block = np.random.default_rng(seed), block_length(values)
+    return np.stack([stationary_rows(len(values), block, rng) for _ in range(replications)])
 
 
 def stationary_rows(rows: int, block: float, rng: np.random.Generator) -> IntArray:
@@ -66,13 +106,30 @@ def block_length(values: FloatArray) -> float:
     return float(min(max(1.0, np.nanmax(found)), len(mean) / 4))
 
 
+def spread(draws: FloatArray) -> float:
+    """Standard deviation of bootstrap answers; NaN for fewer than two."""
+    there = draws[np.isfinite(draws)]
+    return float(there.std(ddof=1)) if len(there) > 1 else float("nan")
+
+
+def mean_of(values: FloatArray) -> float:
+    """Mean of the numbers; NaN without any."""
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if len(there) else float("nan")
+
+
 def newey_west_error(series: FloatArray) -> float:
     """Standard error of a mean with Bartlett weights over 4 (n / 100)^(2/9) lags; NaN for fewer than three numbers."""
     x = series[np.isfinite(series)]
     n = len(x)
     if n < 3:
         return float("nan")
-    x = x - x.mean()
-    lags = min(int(4 * (n / 100) ** (2 / 9)), n - 1)
-    total = (x**2).sum() + 2 * sum((1 - k / (lags + 1)) * (x[k:] * x[:-k]).sum() for k in range(1, lags + 1))
-    return float(np.sqrt(max(total, 0.0)) / n)
+    return float(np.sqrt(max(long_run_sum(x - x.mean(), min(int(4 * (n / 100) ** (2 / 9)), n - 1)), 0.0)) / n)
+
+
+def long_run_sum(x: FloatArray, lags: int) -> float:
+    """Variance of the sum of a centred series, with Bartlett weights over ``lags`` rows."""
+    total = (x**2).sum()
+    for k in range(1, min(lags, len(x) - 1) + 1):
+        total += 2 * (1 - k / (lags + 1)) * (x[k:] * x[:-k]).sum()
+    return float(total)

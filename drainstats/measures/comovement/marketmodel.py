@@ -4,16 +4,20 @@
 
 where y are changes of liquidity and m_i is the mean change of all *other* assets: with N assets the own term alone
 makes an R² of about 1/N out of nothing.
+
+The null is that the market adds nothing to the controls. What the controls leave of each asset is turned around its
+span and put back on what they explain (Freedman and Lane, 1983): so much as controls that all share make of
+commonality, they make of the turned panels' too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from drainstats.typing import BoolArray, FloatArray
+from drainstats.measures.comovement.inference import Spans
+from drainstats.typing import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +44,19 @@ class MarketFit:
     rows: FloatArray
 
 
-def others_mean(y: FloatArray) -> FloatArray:
-    """Mean over all assets but the own one, of those that are there; NaN where nobody else is."""
-    there = np.isfinite(y)
-    filled = np.where(there, y, 0.0)
-    count = there.sum(axis=1, keepdims=True) - there
-    total = filled.sum(axis=1, keepdims=True) - filled
-    return np.divide(total, count, out=np.full_like(y, np.nan), where=count > 0)
+def others_mean(y: FloatArray, weights: FloatArray) -> FloatArray:
+    """Weighted mean over all assets but the own one, of those that are there; NaN where nobody else is."""
+    from drainstats.kernels import comovement
+
+    out = np.empty_like(y)
+    comovement.others_mean(y, weights, out)
+    return out
 
 
-def design(y: FloatArray, leads_and_lags: int, controls: Sequence[FloatArray] = ()) -> Design:
-    """Stack constant, market terms (now, lags, leads) and controls, (T, N) or (T, 1), for changes (T, N)."""
-    market = others_mean(y)
+def design(y: FloatArray, market: FloatArray, leads_and_lags: int, controls: FloatArray) -> Design:
+    """Stack constant, market terms (now, lags, leads) and controls (C, T, N), for changes (T, N)."""
     shifts = [0, *range(1, leads_and_lags + 1), *range(-1, -leads_and_lags - 1, -1)]
-    columns = [np.ones_like(y), *(_moved(market, s) for s in shifts)]
-    columns += [np.broadcast_to(c, y.shape) for c in controls]
+    columns = [np.ones_like(y), *(_moved(market, s) for s in shifts), *controls]
     x = np.ascontiguousarray(np.stack(columns, axis=2).transpose(1, 0, 2))
     used = np.isfinite(y.T) & np.isfinite(x).all(axis=2)
     x[~used] = 0.0
@@ -72,14 +74,14 @@ def _moved(values: FloatArray, rows: int) -> FloatArray:
     return out
 
 
-def fit(d: Design, min_rows: int, weights: FloatArray | None = None, hac_lags: int | None = None) -> MarketFit:
-    """Least squares, an asset a regression; ``weights`` (T,) count rows (a bootstrap), ``hac_lags`` asks for errors."""
-    w = d.used if weights is None else d.used * weights
+def fit(d: Design, min_rows: int, hac_lags: int) -> MarketFit:
+    """Least squares, an asset a regression, with errors that survive ``hac_lags`` rows of serial dependence."""
+    w = d.used
     rows = w.sum(axis=1)
     k = d.x.shape[2]
-    enough = (d.used.sum(axis=1) >= max(min_rows, k + 2)) & (rows > k)
+    enough = rows >= max(min_rows, k + 2)
     full, beta, inverse = _least_squares(d.x, d.y, w, enough)
-    errors = _errors(d, beta, inverse, hac_lags, rows) if hac_lags is not None else np.full_like(beta, np.nan)
+    errors = _errors(d, beta, inverse, hac_lags, rows)
     adjusted = _adjusted(full, rows, k)
     base_terms = [0, *range(1 + d.market, k)]
     base = np.zeros_like(full)
@@ -125,3 +127,90 @@ def _errors(d: Design, beta: FloatArray, inverse: FloatArray, lags: int, rows: F
         middle += (1 - lag / (lags + 1)) * (across + across.transpose(0, 2, 1))
     covariance = inverse @ middle @ inverse * (rows / np.maximum(rows - d.x.shape[2], 1))[:, None, None]
     return np.sqrt(np.maximum(np.einsum("nkk->nk", covariance), 0.0))
+
+
+def without_controls(y: FloatArray, controls: FloatArray) -> FloatArray:
+    """What the controls (C, T, N) leave of y (T, N), by least squares with a constant; NaN where one is missing."""
+    if not len(controls):
+        return y
+    none = np.full_like(y, np.nan)
+    for i in range(y.shape[1]):
+        x = np.column_stack([np.ones(len(y)), controls[:, :, i].T])
+        used = np.isfinite(y[:, i]) & np.isfinite(x).all(axis=1)
+        if used.any():
+            scale = np.sqrt((x[used] ** 2).sum(axis=0))
+            z = x[used] / np.where(scale > 0, scale, 1.0)
+            none[used, i] = y[used, i] - z @ np.linalg.lstsq(z, y[used, i], rcond=None)[0]
+    return none
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """The mean of what the market adds to the adjusted R², for many panels.
+
+    y, weights (T, N); controls (C, T, N).
+    """
+
+    y: FloatArray
+    weights: FloatArray
+    controls: FloatArray
+    around: int
+    min_rows: int
+
+    def turned(self, rest: FloatArray, span: Spans, shifts: IntArray) -> FloatArray:
+        """Of panels in which the rest, what the controls leave, is turned by shifts (B, N), and its weights with it."""
+        from drainstats.kernels import comovement
+
+        fitted = np.where(np.isfinite(rest), self.y - rest, 0.0)
+        y, w, market, ones = (*(np.empty_like(rest) for _ in range(3)), np.ones(len(rest)))
+        left = np.empty((len(shifts), 4, rest.shape[1]))
+        for b, by in enumerate(shifts):
+            comovement.turn(rest, span.starts, span.lengths, by, y)
+            comovement.turn(self.weights, span.starts, span.lengths, by, w)
+            y += fitted
+            comovement.others_mean(y, w, market)
+            left[b] = self._left(y, market, ones)
+        return mean_gains(left, len(self.controls), self.around)[0]
+
+    def resampled(self, rows: IntArray) -> FloatArray:
+        """Of panels made of rows (B, T), each with the neighbours and the market that it has in the sample."""
+        market = others_mean(self.y, self.weights)
+        counts = (np.bincount(r, minlength=len(self.y)).astype(np.float64) for r in rows)
+        left = np.stack([self._left(self.y, market, c) for c in counts])
+        return mean_gains(left, len(self.controls), self.around)[0]
+
+    def _left(self, y: FloatArray, market: FloatArray, row_weights: FloatArray) -> FloatArray:
+        whole = np.array([[0, len(y)]])
+        return sums_of_squares(y, market, self.controls, self.around, row_weights, whole, self.min_rows)[0]
+
+
+def mean_gains(left: FloatArray, controls: int, around: int) -> tuple[FloatArray, IntArray]:
+    """Mean over the assets of what the market adds to the adjusted R², and their number, of `sums_of_squares`."""
+    n, about, base, rest = left.transpose(1, 0, 2)
+    k = controls + 1 + 2 * around
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gains = ((n - 1) / (n - 1 - controls) * base - (n - 1) / (n - 1 - k) * rest) / about
+        count = np.isfinite(gains).sum(axis=1)
+        return np.where(count > 0, np.nansum(gains, axis=1) / count, np.nan), count
+
+
+def sums_of_squares(
+    y: FloatArray,
+    market: FloatArray,
+    controls: FloatArray,
+    around: int,
+    row_weights: FloatArray,
+    spans: IntArray,
+    min_rows: int,
+    influence: FloatArray | None = None,
+) -> FloatArray:
+    """(S, 4, N) of S spans of rows: their number, sums of squares about the mean, left by the controls, left by all.
+
+    influence (S, rows), when given, gets each row's part in the sum of the assets' adjusted R² added.
+    """
+    from drainstats.kernels import comovement
+
+    out = np.empty((len(spans), 4, y.shape[1]))
+    parts = np.empty((0, 0)) if influence is None else influence
+    comovement.explained(y, market, controls, around, row_weights, spans, min_rows, out, parts)
+    return out

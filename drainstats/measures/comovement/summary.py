@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError, OptionError, check_option
+from drainstats.errors import DataError, OptionError, check_option, check_whole
 from drainstats.frames import Wide, as_wide
-from drainstats.measures.comovement import marketmodel, monthly
+from drainstats.measures.comovement import marketmodel
 from drainstats.measures.comovement.changes import Changes, changes_of
-from drainstats.measures.comovement.components import component_shares
+from drainstats.measures.comovement.components import component_shares, left_out_r2, pairwise_correlation
 from drainstats.measures.comovement.inference import (
-    block_length,
+    draw_rows,
+    draw_shifts,
+    in_batches,
+    in_chunks,
+    mean_of,
     newey_west_error,
-    null_distribution,
-    stationary_rows,
+    spans,
+    spread,
+    turned,
     upper_p_value,
 )
-from drainstats.measures.inputs import check_window
-from drainstats.parallel import pmap
-from drainstats.typing import FloatArray
+from drainstats.measures.comovement.monthly import by_month
+from drainstats.typing import FloatArray, IntArray
 
-Method = Literal["market_model", "r2", "pca"]
-METHODS = ("market_model", "r2", "pca")
+Method = Literal["market_model", "r2", "pca", "factors"]
+METHODS = ("market_model", "r2", "pca", "factors")
 STATISTICS = {
     "market_model": "mean adjusted R² due to the market",
     "r2": "mean monthly R²",
     "pca": "share of the first component",
+    "factors": "mean R² on the others' components",
 }
 
 
@@ -43,7 +47,8 @@ class Commonality:
     ----------
     method : str
     statistic : float
-        Mean adjusted R² due to the market, mean monthly R², or the share of the first component.
+        Mean adjusted R² due to the market, mean monthly R², share of the first component, or mean R² on the others'
+        components.
     std_error : float
         Of the statistic, from the stationary bootstrap (for "r2": Newey-West over months); NaN without replications.
     p_value : float
@@ -52,7 +57,7 @@ class Commonality:
         Mean of the statistic when timing is broken: what chance alone makes of it.
     table : DataFrame
         "market_model": a row an asset (n, adjusted r2, r2_market, beta, beta_se, … leads and lags, controls);
-        "r2": month × asset; "pca": a row a component (share, cumulative).
+        "r2": month × asset; "pca": a row a component (share, cumulative); "factors": a row an asset (n, r2).
     assets, rows : int
     """
 
@@ -72,6 +77,28 @@ class Commonality:
             raise OptionError(f'The logit belongs to method="r2", not to {self.method!r}.')
         inside = self.table.where((self.table > 0) & (self.table < 1))
         return np.log(inside) - np.log1p(-inside)
+
+    def summary(self) -> pd.Series:
+        """What Chordia, Roll and Subrahmanyam (2000) print of the market model: betas over the assets.
+
+        mean_beta and its t over assets (too large when residuals move together), share_positive, share_significant
+        (t above 1.645), and mean_sum and median_sum of the terms now, before and after.
+        """
+        if self.method != "market_model":
+            raise OptionError(f'The summary of betas belongs to method="market_model", not to {self.method!r}.')
+        there = self.table.dropna(subset=["beta"])
+        terms = [c for c in there if str(c).startswith("beta") and not str(c).endswith("_se")]
+        sums, beta = there[terms].sum(axis=1), there["beta"]
+        return pd.Series(
+            {
+                "mean_beta": beta.mean(),
+                "t": beta.mean() / (beta.std() / np.sqrt(len(beta))),
+                "share_positive": (beta > 0).mean(),
+                "share_significant": (beta / there["beta_se"] > 1.645).mean(),
+                "mean_sum": sums.mean(),
+                "median_sum": sums.median(),
+            }
+        )
 
     def __repr__(self) -> str:
         error = "" if np.isnan(self.std_error) else f" ± {self.std_error:.3f}"
@@ -93,36 +120,51 @@ def commonality(
     changes: Changes = "log",
     leads_and_lags: int = 1,
     controls: Mapping[str, Any] | None = None,
+    weights: Any = None,
+    n_factors: int = 1,
     min_rows: int = 30,
     hac_lags: int = 5,
     replications: int = 199,
+    bootstrap: int | None = None,
     seed: int = 0,
     n_jobs: int = 1,
 ) -> Commonality:
     """Commonality in liquidity, with an error and against chance.
 
+    Every market and every factor leaves the asset out that it explains.
+
     Parameters
     ----------
     liquidity : (T, N) table
         A measure of liquidity or illiquidity, N ≥ 3. Levels above zero; or innovations with ``changes="none"``.
-    method : {"market_model", "r2", "pca"}, default "market_model"
+    method : {"market_model", "r2", "pca", "factors"}, default "market_model"
         "market_model": changes of each asset on those of the others' mean, leads, lags and controls (Chordia, Roll and
         Subrahmanyam, 2000). "r2": within each month, levels filtered by their lag and weekdays, R² on the others' mean
         residual (Karolyi, Lee and van Dijk, 2012); the index must be dates. "pca": variance shares of the components of
-        standardised changes (Hasbrouck and Seppi, 2001).
-    changes : {"log", "percent", "none"}, default "log"
-        For "r2" the level that is filtered: its log, or, with "none", itself.
+        standardised changes (Hasbrouck and Seppi, 2001); an own term is in them, compare with ``null_mean``. "factors":
+        R² of standardised changes on the first components of the other assets (Korajczyk and Sadka, 2008).
+    changes : {"log", "percent", "difference", "none"}, default "log"
+        The market model's authors take "percent". For "r2" the level that is filtered: its log, or, with "none",
+        itself (its authors take the log of 1 + Amihud: pass ``np.log1p(scale * amihud)`` and "none"). Where a level is
+        not above zero, "log" and "percent" are missing; "difference" takes signed levels.
     leads_and_lags : int, default 1
         Market terms on either side, of the market model.
     controls : mapping of str to (T,) Series or (T, N) table, optional
-        Further regressors of the market model: market return, own squared return. R² "due to the market" is what the
-        market terms add to them.
+        Further regressors of the market model: market return with lead and lag, own squared return. R² "due to the
+        market" is what the market terms add to them; the null keeps what they explain.
+    weights : (T, N) table or N numbers, optional
+        Of the assets in the market ("market_model" and "r2"); equal by default. ``liquidity.shift()`` with "percent"
+        makes the market the change of the average level. Missing and zero: not in the market.
+    n_factors : int, default 1
+        Components of "factors".
     min_rows : int, default 30
         Fewest rows of an asset (in a month for "r2": 15 if more is asked).
     hac_lags : int, default 5
         Of the standard errors of the market model's coefficients (Newey and West).
     replications : int, default 199
-        Circular shifts, and bootstrap samples; 0 leaves p-value and error missing.
+        Circular shifts; 0 leaves the p-value missing. With 99 or 199 ``p_value <= 0.05`` rejects 5 % of true nulls.
+    bootstrap : int, optional
+        Samples for the standard error, as many as shifts by default; 0 leaves it missing.
     seed : int, default 0
     n_jobs : int, default 1
 
@@ -140,7 +182,7 @@ def commonality(
     ----------
     Chordia, Roll and Subrahmanyam (2000), Journal of Financial Economics 56(1), 3-28; Hasbrouck and Seppi (2001),
     Journal of Financial Economics 59(3), 383-411; Karolyi, Lee and van Dijk (2012), Journal of Financial Economics
-    105(1), 82-112.
+    105(1), 82-112; Korajczyk and Sadka (2008), Journal of Financial Economics 87(1), 45-72.
 
     Examples
     --------
@@ -152,78 +194,44 @@ def commonality(
     (True, 0.01)
     """
     check_option("method", method, METHODS)
-    if replications < 0 or min_rows < 5 or leads_and_lags < 0 or hac_lags < 0:
-        raise OptionError("replications, leads_and_lags and hac_lags are at least 0, min_rows at least 5.")
-    if controls and method != "market_model":
-        raise OptionError(f"controls= belong to the market model, not to method={method!r}.")
+    samples = replications if bootstrap is None else bootstrap
+    if min(replications, samples, leads_and_lags, hac_lags) < 0 or min_rows < 5:
+        raise OptionError("replications, bootstrap, leads_and_lags and hac_lags are at least 0, min_rows at least 5.")
+    for name, given, where in (("controls", controls, METHODS[:1]), ("weights", weights, METHODS[:2])):
+        if given is not None and method not in where:
+            raise OptionError(f"{name}= belong to {' and '.join(where)}, not to method={method!r}.")
+    draws = _Draws(replications, samples, seed, n_jobs)
     if method == "r2":
-        return _by_month(_levels(liquidity, changes), min(min_rows, 15), replications, seed, n_jobs)
+        wide = _levels(liquidity, changes)
+        return _by_month(wide, _weights(weights, wide), min(min_rows, 15), draws)
     wide = changes_of(liquidity, changes, assets=3)
     if method == "pca":
-        return _components(wide, replications, seed, n_jobs)
+        return _components(wide, draws)
+    if method == "factors":
+        check_whole("n_factors", n_factors, 1)
+        return _factors(wide, n_factors, min_rows, draws)
     extra = {name: _control(name, c, wide) for name, c in (controls or {}).items()}
-    return _market(wide, extra, leads_and_lags, min_rows, hac_lags, replications, seed, n_jobs)
+    return _market(wide, _weights(weights, wide), extra, leads_and_lags, min_rows, hac_lags, draws)
 
 
-def rolling_commonality(
-    liquidity: Any,
-    window: int = 63,
-    method: Literal["market_model", "pca"] = "market_model",
-    *,
-    changes: Changes = "log",
-    leads_and_lags: int = 0,
-    step: int = 1,
-) -> Any:
-    """The statistic of `commonality` over trailing windows: how tightly liquidities move together now.
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """How often the null and the bootstrap are drawn, from which seeds, by how many workers."""
 
-    Parameters
-    ----------
-    liquidity : (T, N) table
-    window : int, default 63
-        Rows of changes in a window, at least 10.
-    method : {"market_model", "pca"}, default "market_model"
-    changes : {"log", "percent", "none"}, default "log"
-    leads_and_lags : int, default 0
-        Market terms on either side, within the window.
-    step : int, default 1
-        Rows between windows; the rows between are missing. Neighbouring windows overlap and so move together by
-        construction: correlate only windows that do not.
+    replications: int
+    samples: int
+    seed: int
+    n_jobs: int
 
-    Returns
-    -------
-    Series or array of T
-        Row t uses rows up to t only. NaN before the first full window.
+    def null(self, values: FloatArray, turn: Callable[[Any, IntArray], FloatArray]) -> FloatArray:
+        """The statistic of panels whose columns are turned: ``turn(spans, shifts)``."""
+        span = spans(np.isfinite(values))
+        shifts = draw_shifts(span, self.replications, self.seed)
+        return in_chunks(lambda s: turn(span, s), shifts, self.n_jobs)
 
-    Raises
-    ------
-    DataError, OptionError
-
-    Examples
-    --------
-    >>> import numpy as np, drainstats as ds
-    >>> x = np.exp(np.random.default_rng(0).normal(size=(120, 5)))
-    >>> ds.measures.rolling_commonality(x, window=100, step=10).shape
-    (120,)
-    """
-    check_option("method", method, ["market_model", "pca"])
-    wide = changes_of(liquidity, changes, assets=3)
-    check_window(window, len(wide.values), 10)
-    if step < 1 or leads_and_lags < 0:
-        raise OptionError(f"step={step!r} is at least 1, leads_and_lags={leads_and_lags!r} at least 0.")
-    out = np.full(len(wide.values), np.nan)
-    for t in range(window, len(out), step):
-        rows = wide.values[t - window + 1 : t + 1]
-        if method == "pca":
-            out[t] = component_shares(rows)[0]
-        else:
-            d = marketmodel.design(rows, leads_and_lags)
-            out[t] = _mean(marketmodel.fit(d, max(10, window // 2)).r2_market)
-    return pd.Series(out, index=wide.index) if wide.kind in ("frame", "series") else out
-
-
-def _mean(values: FloatArray) -> float:
-    there = values[np.isfinite(values)]
-    return float(there.mean()) if len(there) else float("nan")
+    def error(self, values: FloatArray, resample: Callable[[IntArray], FloatArray]) -> float:
+        """Standard deviation of the statistic over bootstrap samples: ``resample(rows)``."""
+        return spread(in_chunks(resample, draw_rows(values, self.samples, self.seed + 1), self.n_jobs))
 
 
 def _control(name: str, control: Any, wide: Wide) -> FloatArray:
@@ -236,77 +244,92 @@ def _control(name: str, control: Any, wide: Wide) -> FloatArray:
     return np.where(np.isfinite(given.values), given.values, np.nan)
 
 
+def _weights(weights: Any, wide: Wide) -> FloatArray:
+    shape = wide.values.shape
+    if weights is None:
+        return np.ones(shape)
+    if np.ndim(weights) == 1 and len(weights) == shape[1]:
+        given = weights.reindex(wide.columns) if isinstance(weights, pd.Series) else weights
+        table = np.broadcast_to(np.asarray(given, dtype=np.float64), shape)
+    else:
+        table = _control("weights", weights, wide)
+    if np.isinf(table).any() or (table < 0).any() or table.shape != shape:
+        raise DataError("weights are finite numbers of at least zero, one an asset or one a cell.")
+    return np.ascontiguousarray(np.where(np.isfinite(table), table, 0.0))
+
+
 def _market(
     wide: Wide,
+    weights: FloatArray,
     extra: dict[str, FloatArray],
     around: int,
     min_rows: int,
     hac_lags: int,
-    replications: int,
-    seed: int,
-    n_jobs: int,
+    draws: _Draws,
 ) -> Commonality:
-    controls = list(extra.values())
-    d = marketmodel.design(wide.values, around, controls)
-    found = marketmodel.fit(d, min_rows, hac_lags=hac_lags)
+    y = wide.values
+    controls = np.stack([np.broadcast_to(c, y.shape) for c in extra.values()]) if extra else np.empty((0, *y.shape))
+    d = marketmodel.design(y, marketmodel.others_mean(y, weights), around, controls)
+    found = marketmodel.fit(d, min_rows, hac_lags)
     if np.isnan(found.r2_market).all():
         raise DataError(f"No asset has {min_rows} complete rows that vary; pass more history or a lower min_rows.")
     lags = [f"beta_lag{k}" for k in range(1, around + 1)] + [f"beta_lead{k}" for k in range(1, around + 1)]
-    names = ["constant", "beta", *lags, *extra]
     parts = {"n": found.rows, "r2": found.r2, "r2_market": found.r2_market}
-    for place, name in enumerate(names):
+    for place, name in enumerate(["constant", "beta", *lags, *extra]):
         parts |= {name: found.coefficients[:, place], f"{name}_se": found.errors[:, place]}
-    table = pd.DataFrame(parts, index=wide.columns)
-
-    def statistic(values: FloatArray) -> float:
-        return _mean(marketmodel.fit(marketmodel.design(values, around, controls), min_rows).r2_market)
-
-    def resampled(_: int, rng: np.random.Generator) -> float:
-        rows = stationary_rows(len(wide.values), block, rng)
-        weights = np.bincount(rows, minlength=len(wide.values)).astype(np.float64)
-        return _mean(marketmodel.fit(d, min_rows, weights).r2_market)
-
-    block = block_length(wide.values) if replications else 1.0
-    draws = pmap(resampled, range(replications), seed=seed + 1, n_jobs=n_jobs)
-    return _answer(
-        "market_model", statistic, wide.values, _mean(found.r2_market), draws, table, replications, seed, n_jobs
-    )
+    gains = marketmodel.Gains(y, weights, controls, around, min_rows)
+    rest = marketmodel.without_controls(y, controls)
+    null = draws.null(rest, lambda span, shifts: gains.turned(rest, span, shifts))
+    error = draws.error(y, gains.resampled)
+    return _answer("market_model", wide, mean_of(found.r2_market), error, null, pd.DataFrame(parts, wide.columns))
 
 
-def _components(wide: Wide, replications: int, seed: int, n_jobs: int) -> Commonality:
-    shares = component_shares(wide.values)
+def _components(wide: Wide, draws: _Draws) -> Commonality:
+    y = wide.values
+    shares = component_shares(y)
     if np.isnan(shares[0]):
         raise DataError("Fewer than two assets move together on three rows or more; pass more history.")
     table = pd.DataFrame({"share": shares, "cumulative": np.cumsum(shares)})
     table.index = pd.RangeIndex(1, len(table) + 1, name="component")
-
-    def statistic(values: FloatArray) -> float:
-        return float(component_shares(values)[0])
-
-    def resampled(_: int, rng: np.random.Generator) -> float:
-        return statistic(wide.values[stationary_rows(len(wide.values), block, rng)])
-
-    block = block_length(wide.values) if replications else 1.0
-    draws = pmap(resampled, range(replications), seed=seed + 1, n_jobs=n_jobs)
-    return _answer("pca", statistic, wide.values, float(shares[0]), draws, table, replications, seed, n_jobs)
+    null, error = _of_panels(y, lambda panels: component_shares(panels)[:, 0], draws)
+    return _answer("pca", wide, float(shares[0]), error, null, table)
 
 
-def _answer(
-    method: str,
-    statistic: Callable[[FloatArray], float],
-    values: FloatArray,
-    observed: float,
-    draws: list[float],
-    table: pd.DataFrame,
-    replications: int,
-    seed: int,
-    n_jobs: int,
-) -> Commonality:
-    null = null_distribution(statistic, values, replications, seed, n_jobs)
-    error = float(np.nanstd(draws, ddof=1)) if len(draws) > 1 else float("nan")
-    rows = int(np.isfinite(values).any(axis=1).sum())
-    p_value = upper_p_value(observed, null)
-    return Commonality(method, observed, error, p_value, _mean(null), table, values.shape[1], rows)
+def _factors(wide: Wide, factors: int, min_rows: int, draws: _Draws) -> Commonality:
+    y = wide.values
+    rows = np.isfinite(y).sum(axis=0)
+    used = np.where(rows >= min_rows, y, np.nan)
+    r2 = left_out_r2(pairwise_correlation(used), factors)
+    if np.isnan(r2).all():
+        raise DataError(
+            f"Fewer than {factors + 1} assets move together on {min_rows} rows or more; pass more history, or lower "
+            "n_factors or min_rows."
+        )
+
+    def mean_r2(panels: FloatArray) -> FloatArray:
+        found = left_out_r2(pairwise_correlation(panels), factors)
+        return np.array([mean_of(f) for f in found])
+
+    null, error = _of_panels(used, mean_r2, draws)
+    table = pd.DataFrame({"n": np.where(np.isfinite(r2), rows, np.nan), "r2": r2}, wide.columns)
+    return _answer("factors", wide, mean_of(r2), error, null, table)
+
+
+def _of_panels(y: FloatArray, statistic: Callable[[FloatArray], FloatArray], draws: _Draws) -> tuple[FloatArray, float]:
+    """Null and error of a statistic (B,) of panels (B, T, N)."""
+    cells = y.size + 4 * y.shape[1] ** 2
+    null = draws.null(y, lambda span, shifts: in_batches(lambda s: statistic(turned(y, span, s)), shifts, cells))
+    return null, draws.error(y, lambda rows: in_batches(lambda r: statistic(y[r]), rows, cells))
+
+
+def _by_month(wide: Wide, weights: FloatArray, min_rows: int, draws: _Draws) -> Commonality:
+    months = by_month(wide.values, weights, pd.DatetimeIndex(wide.index), min_rows)
+    r2 = months.r2()
+    if np.isnan(r2).all():
+        raise DataError(f"No asset has a month with {min_rows} residuals; pass daily data or a lower min_rows.")
+    table = pd.DataFrame(r2, index=months.names.rename("month"), columns=wide.columns)
+    error = newey_west_error(table.mean(axis=1).to_numpy()) if draws.samples else float("nan")
+    return _answer("r2", wide, mean_of(r2), error, draws.null(wide.values, months.turned), table)
 
 
 def _levels(liquidity: Any, changes: Changes) -> Wide:
@@ -318,19 +341,9 @@ def _levels(liquidity: Any, changes: Changes) -> Wide:
     return Wide(values, wide.index, wide.columns, wide.kind)
 
 
-def _by_month(wide: Wide, min_rows: int, replications: int, seed: int, n_jobs: int) -> Commonality:
-    months_r2 = partial(monthly.month_r2, index=pd.DatetimeIndex(wide.index), min_rows=min_rows)
-    months, r2 = months_r2(wide.values)
-    if np.isnan(r2).all():
-        raise DataError(f"No asset has a month with {min_rows} residuals; pass daily data or a lower min_rows.")
-
-    def statistic(values: FloatArray) -> float:
-        return _mean(months_r2(values)[1])
-
-    null = null_distribution(statistic, wide.values, replications, seed, n_jobs)
-    table = pd.DataFrame(r2, index=months.rename("month"), columns=wide.columns)
-    error = newey_west_error(table.mean(axis=1).to_numpy()) if replications else float("nan")
-    observed = _mean(r2)
-    p_value = upper_p_value(observed, null)
+def _answer(
+    method: str, wide: Wide, observed: float, error: float, null: FloatArray, table: pd.DataFrame
+) -> Commonality:
     rows = int(np.isfinite(wide.values).any(axis=1).sum())
-    return Commonality("r2", observed, error, p_value, _mean(null), table, len(wide.columns), rows)
+    p_value = upper_p_value(observed, null)
+    return Commonality(method, observed, error, p_value, mean_of(null), table, len(wide.columns), rows)
