@@ -16,7 +16,10 @@ TICKS = "pd.DataFrame({'price': 1.0, 'amount': 1.0}, pd.date_range('2024', perio
 QUOTES = "pd.DataFrame(1.0, pd.date_range('2024', periods=9, tz='UTC'), ['bid', 'bid_size', 'ask', 'ask_size'])"
 TOUCH = {
     "edge": "ds.measures.edge(*(np.exp(r.normal(size=(30, 2))),) * 4)",
-    "windows": "ds.measures.roll(np.exp(r.normal(size=(30, 2))))",
+    "windows": "ds.measures.roll(np.exp(r.normal(size=(30, 2))), with_se=True)",
+    "ranges": "x = (np.ones((30, 2)),) * 3; ds.measures.corwin_schultz(*x); ds.measures.abdi_ranaldo(*x)",
+    "regression": "x = np.exp(r.normal(size=(40, 2))); ds.measures.kyle_lambda(x, x - 1, with_se=True)",
+    "friction": "x = np.exp(r.normal(size=(40, 2))).round(1) + 1; ds.measures.lot(x, x[:, 0], window=30)",
     "robust": "ds.detect_episodes(pd.DataFrame(np.exp(r.normal(size=(99, 3))), pd.date_range('2024', periods=99)))",
     "ticks": f"ds.tick_bars({TICKS}, sign='tick', vpin_bucket=1.0, vpin_window=2)",
     "trades": f"ds.measures.average_costs(ds.measures.trade_measures({TICKS}, {QUOTES}), with_se=True)",

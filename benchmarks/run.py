@@ -20,7 +20,9 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
     os.environ.setdefault(_variable, "1")
 
 HERE = pathlib.Path(__file__).parent
-PACKAGES = ("drainstats", "numpy", "numba", "pandas", "polars", "duckdb", "pyarrow", "bidask", "multiarch", "multigarch", "arch")
+PACKAGES = (
+    "drainstats", "numpy", "numba", "pandas", "polars", "duckdb", "pyarrow", "bidask", "multiarch", "multigarch", "arch"
+)  # fmt: skip
 
 
 def main() -> int:

@@ -31,21 +31,15 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
 
 
 def measures() -> str:
-    """What each measure needs and what it can see in a crash."""
-    table = ds.list_measures().reset_index()
-    header = ["measure", "inputs", "unit", "rises with", "what it sees in a crash", "window", "source"]
-    rows = [[str(v) for v in row] for row in table.itertuples(index=False, name=None)]
-    head = (
-        "# Measures\n\nTables in, the same kind of table out; every window is trailing.\n"
-        "`panel.measure(name)` picks the inputs from a panel.\n\n"
-    )
-    foot = (
-        "\n`square_root_cost(volatility, dollar_volume, notional)` gives what leaving a position costs, a fraction.\n\n"
-        "Negative estimates: `negative=` keeps the sign, or turns them into NaN, zero or their absolute value.\n"
-        "A third of signed EDGE estimates over 21 rows is negative on thin simulated bars with a true spread of 1 %,\n"
-        "so that absolute values bias.\n"
-    )
-    return head + markdown(header, rows) + foot
+    """What each measure needs, what it can and cannot see in a crash, and how sure it is."""
+    header = ["measure", "inputs", "unit", "rises with", "sees in a crash", "misses", "rows", "errors", "source"]
+    parts = []
+    for table, rows in ds.list_measures().reset_index().groupby("table", sort=False):
+        cells = rows.drop(columns="table").astype(str).to_numpy().tolist()
+        parts.append(f"## From {table}\n\n{markdown(header, cells)}")
+    page = (DOCS / "measures.md").read_text(encoding="utf-8")
+    head, foot = page.split(MARKS[0])[0], page.split(MARKS[1])[1]
+    return head + MARKS[0] + "\n\n" + "\n".join(parts) + "\n" + MARKS[1] + foot
 
 
 def formats() -> str:

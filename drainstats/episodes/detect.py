@@ -199,7 +199,7 @@ def _from_panel(panel: LiquidityPanel, measure: str, notional: float) -> _Market
         raise OptionError(
             f"measure={measure!r} falls when liquidity falls; choose one that rises, such as 'parkinson'."
         )
-    used = MEASURES[measure].fields
+    used = MEASURES[measure].inputs
     evidence = "price range" if "high" in used else "traded volume and prices" if len(used) > 1 else "closing prices"
     known = panel.available_at
     known = known.where(known.notna(), pd.Series(panel.clock.end(panel.index), index=panel.index))

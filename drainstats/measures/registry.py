@@ -8,17 +8,39 @@ from typing import Any
 
 import pandas as pd
 
+from drainstats.measures.catalogue import ROWS
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One measure: ``fields`` of a panel in calling order, unit, direction, what it sees, horizon in rows, source."""
+    """One measure.
+
+    Parameters
+    ----------
+    name : str
+        Of the function in `drainstats.measures`.
+    table : str
+        What it is made of. From "bars" a panel makes it: its inputs are the panel's fields, in calling order.
+    inputs : tuple of str
+    unit, rises_with : str
+    sees, misses : str
+        In a crash.
+    window : int
+        Default horizon in rows; 0 where each row, trade or snapshot stands for itself.
+    error : str
+        Where standard errors come from, or why there are none.
+    source : str
+    """
 
     name: str
-    fields: tuple[str, ...]
+    table: str
+    inputs: tuple[str, ...]
     unit: str
     rises_with: str
     sees: str
+    misses: str
     window: int
+    error: str
     source: str
 
     @property
@@ -30,93 +52,27 @@ class Measure:
         return function
 
 
-_FRACTION = "fraction of price"
-MEASURES = {
-    m.name: m
-    for m in (
-        Measure(
-            "edge", ("open", "high", "low", "close"), _FRACTION, "illiquidity",
-            "the spread level over a month; smooths a crash day away", 21,
-            "Ardia, Guidotti and Kroencke (2024)",
-        ),
-        Measure(
-            "corwin_schultz", ("high", "low", "close"), _FRACTION, "illiquidity",
-            "changes of the spread over time; biased when trading is thin", 21, "Corwin and Schultz (2012)",
-        ),
-        Measure(
-            "abdi_ranaldo", ("high", "low", "close"), _FRACTION, "illiquidity",
-            "changes of the spread over time; overnight gaps dominate in shares", 21, "Abdi and Ranaldo (2017)",
-        ),
-        Measure(
-            "roll", ("close",), _FRACTION, "illiquidity", "bid-ask bounce; negative in trends", 21, "Roll (1984)"
-        ),
-        Measure(
-            "parkinson", ("high", "low"), "log price per bar", "illiquidity",
-            "the crash day itself, but volatility and drain alike", 1, "Parkinson (1980)",
-        ),
-        Measure(
-            "amihud", ("close", "dollar_volume"), "per unit of quote currency", "illiquidity",
-            "slow changes of impact; blind to flash crashes, in which volume explodes", 21, "Amihud (2002)",
-        ),
-        Measure(
-            "vpin", ("buy_volume", "volume"), "share of volume", "illiquidity",
-            "one-sided flow; follows volume and volatility by construction", 50,
-            "Easley, López de Prado and O'Hara (2012)",
-        ),
-        Measure(
-            "pastor_stambaugh", ("close", "dollar_volume"), "per unit of quote currency", "liquidity",
-            "reversals after volume over many assets; very noisy for one asset and month", 21,
-            "Pastor and Stambaugh (2003)",
-        ),
-        Measure(
-            "kyle_lambda", ("close", "signed_volume"), "price change per base unit", "illiquidity",
-            "what net selling moved; a window that holds a crash has the crash's impact", 21, "Kyle (1985)",
-        ),
-        Measure(
-            "zero_returns", ("close",), "share of returns", "illiquidity",
-            "markets that stand still; blind to a crash, in which every price moves", 21,
-            "Lesmond, Ogden and Trzcinka (1999)",
-        ),
-        Measure(
-            "fht", ("close",), _FRACTION, "illiquidity",
-            "as zero_returns; volatility in a crash inflates it while zeros remain in the window", 21,
-            "Fong, Holden and Trzcinka (2017)",
-        ),
-        Measure(
-            "dollar_volume", ("close", "volume"), "quote currency", "liquidity",
-            "activity; rises in a crash", 1, "",
-        ),
-        Measure(
-            "annualised_funding", ("funding_rate",), "fraction per year", "demand to be long",
-            "who is crowded before a crash, at the speed of settlements; turns negative in it", 1, "",
-        ),
-        Measure(
-            "funding_stress", ("funding_rate",), "deviations of the rows before", "demand to be long",
-            "extremes on either side; missing while a venue clamps the rate", 90, "",
-        ),
-        Measure(
-            "liquidation_intensity", ("liquidated", "open_interest_value"), "share of open interest", "illiquidity",
-            "forced selling as it happens; a lower bound where the feed is a sample", 1, "",
-        ),
-    )
-}  # fmt: skip
+MEASURES = {row[0]: Measure(*row) for row in ROWS}
+COLUMNS = ["table", "inputs", "unit", "rises_with", "sees", "misses", "window", "error", "source"]
 
 
 def list_measures() -> pd.DataFrame:
-    """The measures a panel offers, a row each.
+    """The measures, a row each.
 
     Returns
     -------
     DataFrame
-        Index: name. Columns: inputs, unit, what it rises with, what it sees in a crash, default window, source.
+        Index: name. Columns: table (what it is made of: those of "bars" a panel makes), inputs, unit, what it rises
+        with, what it sees and what it misses in a crash, window (rows; 0 where each row stands for itself), error
+        (where standard errors come from, or why there are none), source.
 
     Examples
     --------
     >>> import drainstats as ds
-    >>> ds.list_measures().loc["amihud", "inputs"]
-    'close, dollar_volume'
+    >>> ds.list_measures().loc["amihud", ["table", "inputs"]].tolist()
+    ['bars', 'close, dollar_volume']
     """
-    rows = [(m.name, ", ".join(m.fields), m.unit, m.rises_with, m.sees, m.window, m.source) for m in MEASURES.values()]
-    return pd.DataFrame(rows, columns=["name", "inputs", "unit", "rises_with", "sees", "window", "source"]).set_index(
-        "name"
-    )
+    rows = {
+        m.name: [", ".join(m.inputs) if c == "inputs" else getattr(m, c) for c in COLUMNS] for m in MEASURES.values()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS).rename_axis("name")

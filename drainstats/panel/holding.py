@@ -80,8 +80,10 @@ class Held:
         """When each row was known in full: the latest availability among its assets."""
         return self.available.max(axis=1).rename("available_at")
 
-    def measure(self, name: str, **options: Any) -> pd.DataFrame:
+    def measure(self, name: str, **options: Any) -> Any:
         """A liquidity measure by name, as a time × asset table (`drainstats.list_measures` shows them).
+
+        Options are those of the function; with ``with_se=True`` an `Estimate` of tables.
 
         Examples
         --------
@@ -95,8 +97,9 @@ class Held:
         if name not in MEASURES:
             raise OptionError(f"There is no measure {name!r}; there are {', '.join(MEASURES)}.")
         measure = MEASURES[name]
-        values: pd.DataFrame = measure.function(*(self[field] for field in measure.fields), **options)
-        return values
+        if measure.table != "bars":
+            raise OptionError(f"{name!r} is made of {measure.table}, not of a panel: call drainstats.measures.{name}.")
+        return measure.function(*(self[field] for field in measure.inputs), **options)
 
     def window(self, start: Any = None, end: Any = None) -> Self:
         """Rows from ``start`` to ``end``, both inclusive; a date means the whole day."""

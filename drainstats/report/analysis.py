@@ -141,8 +141,10 @@ def _seen_by(panel: LiquidityPanel, headline: Episode | None) -> pd.DataFrame:
     day = _needed(headline, "an episode").trough
     rows = []
     for name, measure in MEASURES.items():
-        if not set(measure.fields) <= set(panel.field_names):
-            rows.append((name, np.nan, np.nan, f"needs {', '.join(measure.fields)}"))
+        if measure.table != "bars":
+            continue
+        if not set(measure.inputs) <= set(panel.field_names):
+            rows.append((name, np.nan, np.nan, f"needs {', '.join(measure.inputs)}"))
             continue
         daily = {"window": 1} if name == "amihud" else {}
         table = panel.measure(name, **daily)

@@ -92,3 +92,22 @@ def test_the_list_names_what_exists():
     table = ds.list_measures()
     assert set(table.index) < set(M.__all__)
     assert table.notna().all().all()
+    assert (table.drop(columns="source") != "").all().all()
+
+
+def test_a_panel_makes_what_bars_can_give():
+    panel = ds.load_dataset("us-equity-daily").window("2010-01-01", "2010-03-31")
+    table = ds.list_measures()
+    made = table.index[
+        [
+            t == "bars" and set(i.split(", ")) <= set(panel.field_names)
+            for t, i in zip(table["table"], table["inputs"], strict=True)
+        ]
+    ]
+    assert {"edge", "amihud", "pastor_stambaugh", "fht", "kyle_obizhaeva"} <= set(made)
+    for name in made:
+        assert panel.measure(name).shape == panel["close"].shape, name
+    with pytest.raises(OptionError, match="'ofi' is made of quotes, not of a panel"):
+        panel.measure("ofi")
+    with pytest.raises(OptionError, match="There is no measure 'liquidity'"):
+        panel.measure("liquidity")

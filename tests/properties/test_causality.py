@@ -19,7 +19,8 @@ O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
 MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
-    "CCC", "DCC", "Episode", "GARCH", "LocalProjection", "PanelRegression", "causal",
+    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "Episode", "GARCH", "LocalProjection",
+    "PanelRegression", "causal",
     "episode_catalogue", "episodes_table", "errors", "fetch_binance",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
     "quality_rules", "regression_table", "reused_symbols", "write_quality", "write_report", "signals.auroc",
@@ -115,9 +116,17 @@ CASES = {
     "measures.roll": (lambda c: ds.measures.roll(c, window=10), C, 10),
     "measures.parkinson": (lambda *t: ds.measures.parkinson(*t, window=3), (H, L), 3),
     "measures.amihud": (lambda *t: ds.measures.amihud(*t, window=5), (C, C * V), 5),
+    "measures.ohlc_spread": (lambda *t: ds.measures.ohlc_spread(*t, window=10, method="OHL.CHL"), (O, H, L, C), 10),
+    "measures.garman_klass": (lambda *t: ds.measures.garman_klass(*t, window=5), (O, H, L, C), 5),
+    "measures.high_low_impact": (lambda *t: ds.measures.high_low_impact(*t, window=5), (H, L, C * V), 5),
+    "measures.kyle_obizhaeva": (lambda *t: ds.measures.kyle_obizhaeva(*t, window=5), (C, C * V), 5),
+    "measures.amivest": (lambda *t: ds.measures.amivest(*t, window=5), (C, C * V), 5),
+    "measures.turnover": (ds.measures.turnover, (V, 2 * V), 2),
     "measures.dollar_volume": (ds.measures.dollar_volume, (C, V), 2),
     "measures.pastor_stambaugh": (
-        lambda p, v: ds.measures.pastor_stambaugh(p, p * v, p["A0"], 12, min_rows=8), (C, V), 12
+        lambda p, v: ds.measures.pastor_stambaugh(p, p * v, p["A0"], 12, min_rows=8),
+        (C, V),
+        12,
     ),
     "measures.kyle_lambda": (lambda p, v: ds.measures.kyle_lambda(p, v.diff(), 10), (C, V), 10),
     "measures.hasbrouck_lambda": (lambda p, v: ds.measures.hasbrouck_lambda(p, v.diff(), 10), (C, V), 10),
@@ -126,7 +135,9 @@ CASES = {
     "measures.lot": (lambda p: ds.measures.lot(p.round(1), p["A0"], window=31), C, 31),
     "measures.resilience": (lambda x: ds.measures.resilience(x, 20), FRAME, 20),
     "measures.rolling_regression": (
-        lambda y, x: ds.measures.rolling_regression(y, {"x": x}, 10).coefficients["x"].estimate, (C, V), 10
+        lambda y, x: ds.measures.rolling_regression(y, {"x": x}, 10).coefficients["x"].estimate,
+        (C, V),
+        10,
     ),
     "measures.square_root_cost": (lambda s, v: ds.measures.square_root_cost(s, v, 1e5), (FRAME, C * V), 2),
     "measures.rolling_commonality": (lambda x: ds.measures.rolling_commonality(x, 20), FRAME, 30),

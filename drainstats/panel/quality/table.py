@@ -195,7 +195,8 @@ def _spreads(fields: dict[str, FloatArray]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if rows < SPREAD_WINDOW or not {"high", "low", "close"} <= set(fields):
         return out
-    from drainstats.measures.spreads import corwin_schultz, edge
+    from drainstats.measures.efficient import edge
+    from drainstats.measures.spreads import corwin_schultz
 
     high, low, close = (_side_by_side(fields[name]) for name in ("high", "low", "close"))
     estimates = {"negative_corwin_schultz": corwin_schultz(high, low, close, window=SPREAD_WINDOW)}
