@@ -96,7 +96,7 @@ def test_the_list_names_what_exists():
 
 
 def test_a_panel_makes_what_bars_can_give():
-    panel = ds.load_dataset("us-equity-daily").window("2010-01-01", "2010-03-31")
+    panel = ds.load_dataset("crypto-venues-daily").window("2020-01-01", "2020-03-31")
     table = ds.list_measures()
     made = table.index[
         [
