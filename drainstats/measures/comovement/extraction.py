@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import ConvergenceWarning, DataError, SizeError
+from drainstats.measures.comovement.components import first_components
 from drainstats.typing import FloatArray
 
 Missing = Literal["omega", "em"]
@@ -21,7 +22,7 @@ _MOST = 10
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Factors (T, k) of unit variance, NaN in rows without a number, and all shares of variance, largest first."""
+    """Factors (T, k) of unit variance, NaN in rows without a number; shares of variance, largest first, ten or more."""
 
     factors: FloatArray
     shares: FloatArray
@@ -44,14 +45,16 @@ def components(z: FloatArray, factors: int | Count, missing: Missing, index: pd.
         )
     if np.isfinite(x).all():
         found, roots = _complete(x)
+        total = roots.sum()
     elif missing == "omega":
-        found, roots = _omega(x, index[rows])
+        found, roots, total = _omega(x, index[rows], _MOST if isinstance(factors, str) else factors)
     else:
         found, roots = _filled(x, 1 if isinstance(factors, str) else factors)
-    k = number_of_factors(roots, len(x), x.shape[1], factors) if isinstance(factors, str) else factors
+        total = roots.sum()
+    k = number_of_factors(roots, total, x.shape, factors) if isinstance(factors, str) else factors
     out = np.full((len(z), k), np.nan)
     out[rows] = found[:, :k] / found[:, :k].std(axis=0)
-    return Components(out, roots / roots.sum())
+    return Components(out, roots / total)
 
 
 def _complete(x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -62,7 +65,7 @@ def _complete(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     return x @ vectors[:, ::-1], np.maximum(roots[::-1], 0.0) / x.shape[1]
 
 
-def _omega(x: FloatArray, index: pd.Index) -> tuple[FloatArray, FloatArray]:
+def _omega(x: FloatArray, index: pd.Index, factors: int) -> tuple[FloatArray, FloatArray, float]:
     if len(x) > _ROWS:
         raise SizeError(f'missing="omega" needs {len(x)} × {len(x)} numbers; take missing="em", or fewer rows.')
     there = np.isfinite(x).astype(np.float64)
@@ -75,20 +78,24 @@ def _omega(x: FloatArray, index: pd.Index) -> tuple[FloatArray, FloatArray]:
             'take missing="em" or a shorter span.'
         )
     omega = filled @ filled.T / count
-    some = min(2 * _MOST, len(x) - 1)
-    if len(x) <= 500:
-        roots, vectors = np.linalg.eigh(omega)
-        roots, vectors = roots[-some:], vectors[:, -some:]
-    else:
-        from scipy.sparse.linalg import eigsh
+    # Beyond the number of series, roots are noise that an iteration does not tell apart.
+    some = max(min(_MOST + 2, min(x.shape) - 1), factors)
+    roots, vectors = _first(omega, some)
+    return vectors, np.maximum(roots, 0.0), float(np.trace(omega))
 
-        roots, vectors = eigsh(omega, k=some, which="LA", v0=np.ones(len(x)))
-    order = np.argsort(roots)[::-1]
-    # The components that are not computed share what is left of the trace.
-    left = max(float(np.trace(omega) - roots.sum()), 0.0)
-    rest = max(min(x.shape) - some, 0)
-    tail = np.full(rest, left / max(rest, 1))
-    return vectors[:, order], np.append(np.maximum(roots[order], 0.0), tail)
+
+def _first(matrix: FloatArray, some: int) -> tuple[FloatArray, FloatArray]:
+    """The largest eigenvalues, largest first, and vectors: by iteration when the matrix is large and it settles."""
+    if len(matrix) > 500:
+        from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
+        try:
+            roots, vectors = eigsh(matrix, k=some, which="LA", v0=np.ones(len(matrix)), maxiter=1000, tol=1e-12)
+            order = np.argsort(roots)[::-1]
+            return roots[order], vectors[:, order]
+        except ArpackNoConvergence:
+            pass
+    return first_components(matrix, some)
 
 
 def _filled(x: FloatArray, factors: int) -> tuple[FloatArray, FloatArray]:
@@ -111,23 +118,24 @@ def _filled(x: FloatArray, factors: int) -> tuple[FloatArray, FloatArray]:
     return _complete(y)
 
 
-def number_of_factors(roots: FloatArray, rows: int, series: int, how: Count) -> int:
+def number_of_factors(roots: FloatArray, total: float, shape: tuple[int, ...], how: Count) -> int:
     """How many components stand out, from 1 to 10: eigenvalue and growth ratio (Ahn and Horenstein, 2013), IC_p2.
 
-    roots : eigenvalues of Z Z′ / N, largest first. "bai_ng" is the criterion IC_p2 of Bai and Ng (2002).
+    roots : the first eigenvalues of Z Z′ / N, largest first; total : of all; shape : of Z. "bai_ng" is the criterion
+    IC_p2 of Bai and Ng (2002).
     """
     most = min(_MOST, len(roots) - 2)
     if most < 1:
         return 1
-    tail = np.array([roots[k:].sum() for k in range(most + 2)])
+    # What the first k leave; rounding must not make it negative.
+    left = np.maximum(total - np.concatenate([[0.0], np.cumsum(roots)]), 1e-300)
     if how == "bai_ng":
         k = np.arange(1, most + 1)
-        penalty = (series + rows) / (series * rows) * np.log(min(series, rows))
-        return int(k[np.argmin(np.log(np.maximum(tail[1 : most + 1], 1e-300)) + k * penalty)])
+        penalty = sum(shape) / (shape[0] * shape[1]) * np.log(min(shape))
+        return int(k[np.argmin(np.log(left[1 : most + 1]) + k * penalty)])
     if how == "growth_ratio":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            growth = np.log1p(roots[: most + 1] / tail[1 : most + 2])
-        return 1 + int(np.nanargmax(growth[:-1] / growth[1:]))
+        growth = np.log1p(roots[: most + 1] / left[1 : most + 2])
+        return 1 + int(np.argmax(growth[:-1] / np.maximum(growth[1:], 1e-300)))
     return 1 + int(np.argmax(roots[:most] / np.maximum(roots[1 : most + 1], 1e-300)))
 
 
