@@ -317,6 +317,14 @@ def test_answers_do_not_depend_on_workers():
         assert (one.p_value, one.std_error) == (two.p_value, two.std_error)
 
 
+def test_the_error_may_be_left_out():
+    x = panel(np.random.default_rng(15), 60, 4)
+    both, one = (M.commonality(x, changes="none", replications=9, bootstrap=b) for b in (None, 0))
+    assert one.p_value == both.p_value
+    assert np.isnan(one.std_error)
+    assert "p 0." in repr(one)
+
+
 def test_ugly_panels():
     rng = np.random.default_rng(15)
     y = panel(rng, 100, 5)

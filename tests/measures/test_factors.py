@@ -8,7 +8,7 @@ import pytest
 
 import drainstats as ds
 from drainstats.causal import assert_causal
-from drainstats.errors import DataError, LookAheadError, OptionError, SizeError
+from drainstats.errors import ConvergenceWarning, DataError, LookAheadError, OptionError, SizeError
 from drainstats.measures.comovement import extraction
 from drainstats.measures.comovement.extraction import number_of_factors
 from drainstats.measures.comovement.standardise import standardised
@@ -271,6 +271,14 @@ def test_ugly_panels():
 def test_refusals(measures, options, error, message):
     with pytest.raises(error, match=message):
         M.liquidity_factors(measures, **options)
+
+
+def test_filling_in_noise_may_not_settle():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 5))
+    x[rng.random(x.shape) < 0.35] = np.nan
+    with pytest.warns(ConvergenceWarning, match="omega"):
+        M.liquidity_factors(x, 2, missing="em", min_rows=10)
 
 
 def test_rows_without_a_series_in_common():
