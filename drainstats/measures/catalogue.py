@@ -117,8 +117,10 @@ ROWS: tuple[Row, ...] = (
     ("square_root_cost", "volatility and volume", ("volatility", "dollar_volume", "notional"), "fraction of notional",
      "illiquidity", "what a patient exit costs", "sweeps; volatility and volume that jump together", 0,
      "none: the prefactor is assumed", "Sato and Kanazawa (2024)"),
-    ("sell_across", "books and pools", ("venues", "quantity"), "basis points", "illiquidity",
-     "what leaving costs now over all venues", "liquidity that is withdrawn when others leave too", 0, _SEEN, ""),
+    ("exit_cost", "books, pools and laws", ("positions", "venues"), "quote currency, or basis points", "illiquidity",
+     "what leaving a portfolio costs now, what finds no taker, and by when it fits a budget",
+     "hidden orders; liquidity that is withdrawn when others leave too", 0,
+     "none: books are observed, laws assumed", "Garcia del Molino et al. (2020) for cross impact"),
     ("bangia_lvar", "spreads", ("value", "volatility", "spread"), "quote currency", "illiquidity",
      "loss with the spread at its worst", "size", 0, "none: a quantile of assumed laws", "Bangia et al. (1999)"),
     # Many assets.

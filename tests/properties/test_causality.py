@@ -26,7 +26,8 @@ NOT_TIMED = {
     "quality_rules", "regression_table", "reused_symbols", "write_quality", "write_report", "signals.auroc",
     "signals.circular_shift_pvalue", "signals.list_indicators", "measures.commonality", "measures.OrderBook",
     "measures.ConstantProductPool", "measures.ConcentratedPool", "measures.StableSwapPool",
-    "measures.RangePosition", "measures.sell_across",
+    "measures.RangePosition", "measures.sell_across", "measures.buy_across", "measures.exit_cost",
+    "measures.SquareRootLaw",
     "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell", "measures.exit_horizon",
     "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
 }  # fmt: skip

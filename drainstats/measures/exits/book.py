@@ -111,6 +111,10 @@ class OrderBook:
         """Base units of the bids that bring at least ``price`` after the fee."""
         return float(self.bids[self.bids[:, 0] * (1 - self.fee) >= price, 1].sum())
 
+    def bought_up_to(self, price: float) -> float:
+        """Base units of the asks that cost at most ``price``, fee included."""
+        return float(self.asks[self.asks[:, 0] * (1 + self.fee) <= price, 1].sum())
+
     def _walk(self, side: Side, levels: FloatArray, asked: float) -> Fill:
         units, paid = _climb(levels)
         filled = min(asked, float(units[-1]))

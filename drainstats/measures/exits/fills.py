@@ -65,7 +65,7 @@ class Fill:
 
 
 class Venue(Protocol):
-    """Where an asset can be sold: a book or a pool."""
+    """Where an asset can be sold and bought: a book, a pool or an impact law."""
 
     @property
     def price(self) -> float:
@@ -76,6 +76,12 @@ class Venue(Protocol):
 
     def sold_down_to(self, price: float) -> float:
         """Base units that can be sold until the next one brings less than ``price``, after fees."""
+
+    def buy(self, quantity: float) -> Fill:
+        """Buy base units."""
+
+    def bought_up_to(self, price: float) -> float:
+        """Base units that can be bought until the next one costs more than ``price``, fees included."""
 
 
 def positive_number(name: str, value: float, zero: bool = False) -> float:

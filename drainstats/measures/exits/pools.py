@@ -6,13 +6,11 @@ x is the base asset, y the quote asset, P = price of x in y, and a fee is taken 
   Robinson, 2020).
 - Concentrated liquidity: between two prices with liquidity L, selling dx moves 1/√P by φ dx / L and brings L Δ√P;
   beyond the last range there is nothing (Adams et al., 2021).
-- Stable swap: A n Σx + D = A n D + D^(n+1) / (n^n Πx), with A as contracts store it (A n^(n−1) of the paper), D and the
-  balance of one coin by Newton's method, the fee taken from what goes out (Egorov, 2019).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +47,7 @@ class ConstantProductPool:
     def __post_init__(self) -> None:
         positive_number("base", self.base)
         positive_number("quote", self.quote)
-        _check_fee(self.fee)
+        check_fee(self.fee)
 
     @property
     def price(self) -> float:
@@ -78,6 +76,12 @@ class ConstantProductPool:
         # d money / d quantity = y φ x / (x + φ q)².
         reach = np.sqrt(self.quote * self.base * keep / positive_number("price", price)) - self.base
         return max(0.0, float(reach) / keep)
+
+    def bought_up_to(self, price: float) -> float:
+        """Base units that can be bought until the next one costs more than ``price``, fee included."""
+        # d money / d quantity = x y / (φ (x − q)²).
+        left = np.sqrt(self.quote * self.base / ((1 - self.fee) * positive_number("price", price)))
+        return max(0.0, float(self.base - left))
 
     def depth(self, fraction: float) -> float:
         """Base units, fee left aside, whose sale moves the spot price down by a fraction of it."""
@@ -134,7 +138,7 @@ class ConcentratedPool:
 
     def __post_init__(self) -> None:
         positive_number("price", self.price)
-        _check_fee(self.fee)
+        check_fee(self.fee)
         bounds, liquidity = (np.asarray(v, dtype=np.float64) for v in (self.bounds, self.liquidity))
         if len(liquidity) != len(bounds) - 1 or len(liquidity) == 0:
             raise DataError(
@@ -211,6 +215,12 @@ class ConcentratedPool:
         reach = np.clip(stop, bottoms, tops)
         return float((depth * (1 / reach - 1 / tops)).sum()) / (1 - self.fee)
 
+    def bought_up_to(self, price: float) -> float:
+        """Base units that can be bought until the next one costs more than ``price``, fee included."""
+        stop = np.sqrt(positive_number("price", price) * (1 - self.fee))
+        bottoms, tops, depth = self._above()
+        return float((depth * (1 / bottoms - 1 / np.clip(stop, bottoms, tops))).sum())
+
     def depth(self, fraction: float) -> float:
         """Base units, fee left aside, whose sale moves the spot price down by a fraction of it."""
         down = self.price * (1 - _fraction(fraction)) * (1 - self.fee)
@@ -235,119 +245,8 @@ class ConcentratedPool:
         return np.maximum(roots[:-1], here)[kept], roots[1:][kept], self.liquidity[kept]
 
 
-@dataclass(frozen=True, slots=True)
-class StableSwapPool:
-    """A pool of coins that should trade at par (Curve's stable swap).
-
-    Parameters
-    ----------
-    balances : sequence of float
-        One a coin, above zero, in whole coins.
-    amplification : float
-        A as the contract stores it.
-    fee : float, default 0.0004
-        Taken from what goes out.
-    sold, bought : int, default 0, 1
-        Which coin `sell` gives to the pool and which it takes.
-
-    Raises
-    ------
-    OptionError
-        Balances at or below zero, fewer than two coins, positions that are none.
-
-    Examples
-    --------
-    >>> from drainstats.measures.exits.pools import StableSwapPool
-    >>> pool = StableSwapPool((1.8e6, 0.2e6), 100, fee=0.0)
-    >>> round(pool.price, 6), round(pool.sell(1e5).cost_against(1.0), 4)
-    (0.894035, 1683.0937)
-    """
-
-    balances: tuple[float, ...]
-    amplification: float
-    fee: float = 0.0004
-    sold: int = 0
-    bought: int = 1
-
-    def __post_init__(self) -> None:
-        for i, balance in enumerate(self.balances):
-            positive_number(f"balances[{i}]", balance)
-        positive_number("amplification", self.amplification)
-        _check_fee(self.fee)
-        coins = range(len(self.balances))
-        if len(coins) < 2 or self.sold not in coins or self.bought not in coins or self.sold == self.bought:
-            raise OptionError(f"sold={self.sold} and bought={self.bought} must be two of {len(coins)} coins.")
-
-    @property
-    def invariant(self) -> float:
-        """D, the value of the pool at par."""
-        x = np.asarray(self.balances, dtype=np.float64)
-        n, ann, d = len(x), self.amplification * len(x), float(x.sum())
-        for _ in range(255):
-            product = d * np.prod(d / (n * x))
-            new = (ann * x.sum() + n * product) * d / ((ann - 1) * d + (n + 1) * product)
-            if abs(new - d) <= 1e-15 * d:
-                break
-            d = new
-        return float(new)
-
-    @property
-    def price(self) -> float:
-        """Spot price of the coin sold in the coin bought, before the fee."""
-        d, n = self.invariant, len(self.balances)
-        x = np.asarray(self.balances, dtype=np.float64)
-        tail = d * np.prod(d / (n * x))
-        slope = self.amplification * n + tail / x
-        return float(slope[self.sold] / slope[self.bought])
-
-    def sell(self, quantity: float) -> Fill:
-        """Sell units of one coin for the other."""
-        asked = positive_number("quantity", quantity)
-        x = list(self.balances)
-        x[self.sold] += asked
-        left = self._balance(x)
-        money = (x[self.bought] - left) * (1 - self.fee)
-        x[self.bought] -= money
-        after = StableSwapPool(tuple(x), self.amplification, self.fee, self.sold, self.bought).price
-        return Fill("sell", asked, asked, money, self.price, after)
-
-    def sold_down_to(self, price: float) -> float:
-        """Units that can be sold until the next one brings less than ``price`` after the fee (found by bisection)."""
-        stop = positive_number("price", price) / (1 - self.fee)
-        if self.price <= stop:
-            return 0.0
-        low, high = 0.0, float(sum(self.balances))
-        while self._marginal(high) > stop:
-            low, high = high, 2 * high
-        for _ in range(200):
-            middle = (low + high) / 2
-            if middle in (low, high):
-                break
-            low, high = (middle, high) if self._marginal(middle) > stop else (low, middle)
-        return low
-
-    def _marginal(self, quantity: float) -> float:
-        x = list(self.balances)
-        x[self.sold] += quantity
-        x[self.bought] = self._balance(x)
-        return StableSwapPool(tuple(x), self.amplification, 0.0, self.sold, self.bought).price
-
-    def _balance(self, x: Sequence[float]) -> float:
-        """The balance of the coin bought that keeps D, given the others."""
-        n, d, ann = len(x), self.invariant, self.amplification * len(x)
-        others = [v for i, v in enumerate(x) if i != self.bought]
-        c = d * np.prod([d / (n * v) for v in others]) * d / (n * ann)
-        b = sum(others) + d / ann
-        y = d
-        for _ in range(255):
-            new = float((y * y + c) / (2 * y + b - d))
-            if abs(new - y) <= 1e-15 * y:
-                break
-            y = new
-        return float(new)
-
-
-def _check_fee(fee: float) -> None:
+def check_fee(fee: float) -> None:
+    """`OptionError` unless the fee is a fraction from 0 to 1."""
     if not 0 <= fee < 1:
         raise OptionError(f"fee={fee!r} is a fraction from 0 to 1.")
 

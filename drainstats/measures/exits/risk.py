@@ -182,3 +182,12 @@ def _symmetric(name: str, matrix: Any) -> FloatArray:
     if not np.allclose(array, array.T, rtol=1e-10, atol=1e-12 * np.abs(array).max(initial=0.0)):
         raise DataError(f"{name} is not symmetric.")
     return array
+
+
+def impact_matrix(matrix: Any) -> FloatArray:
+    """A matrix Λ under which no round trip gains; `DataError` unless it is symmetric and positive semi-definite."""
+    array = _symmetric("cross_impact", matrix)
+    values = np.linalg.eigvalsh(array)
+    if len(values) and values[0] < -1e-10 * max(values[-1], 1e-300):
+        raise DataError("cross_impact has a negative eigenvalue: some round trip would gain.")
+    return array
