@@ -63,7 +63,15 @@ def to_pandas(data: Any) -> Any:
     return frame
 
 
+_NO_NUMBERS = {"c": "complex numbers", "M": "dates", "m": "lengths of time", "U": "text", "S": "text"}
+
+
 def _floats(data: Any, name: str, copy: bool) -> FloatArray:
+    for kind in {getattr(t, "kind", "") for t in (data.dtypes if isinstance(data, pd.DataFrame) else [data.dtype])}:
+        if kind in _NO_NUMBERS:
+            raise DataError(f"{name} holds {_NO_NUMBERS[kind]} where numbers are expected; convert or drop them.")
+    if isinstance(data, np.ma.MaskedArray):
+        data = np.ma.filled(data.astype(np.float64), np.nan)
     try:
         if not copy:
             return np.asarray(data, dtype=np.float64)

@@ -98,6 +98,55 @@ def window_covariance(x: FloatArray, y: FloatArray, width: int, min_count: int, 
 
 
 @kernel
+def _gather_slope(x: FloatArray, y: FloatArray, old: FloatArray, new: FloatArray) -> None:
+    # As `_gather`, with the squares of x beside; old, new (5, N): number, mean x, mean y, moment x y, moment x x.
+    n, mean_x, mean_y, moment, square = old[0], old[1], old[2], old[3], old[4]
+    to_n, to_x, to_y, to_moment, to_square = new[0], new[1], new[2], new[3], new[4]
+    for j in range(x.shape[0]):
+        p, q = x[j], y[j]
+        both = (p == p) & (q == q)
+        one = 1.0 if both else 0.0
+        share = one / max(n[j] + one, 1.0)
+        away_x, away_y = (p - mean_x[j] if both else 0.0), (q - mean_y[j] if both else 0.0)
+        # What is left of a deviation once the row counts in the mean.
+        left = away_x * (1.0 - share)
+        to_square[j] = square[j] + away_x * left
+        to_moment[j] = moment[j] + away_y * left
+        to_x[j], to_y[j] = mean_x[j] + away_x * share, mean_y[j] + away_y * share
+        to_n[j] = n[j] + one
+
+
+@kernel
+def window_slope(x: FloatArray, y: FloatArray, width: int, min_count: int, own: float, out: FloatArray) -> None:
+    """Slope of y on x, with intercept, among the complete pairs of the last ``width`` rows of two (T, N) arrays.
+
+    NaN with fewer than ``min_count`` pairs, and where the variation of x is not above ``own`` times its square.
+    """
+    rows, columns = x.shape
+    out[: width - 1] = np.nan
+    tail, head = np.zeros((width + 1, 5, columns)), np.empty((5, columns))
+    for start in range(0, rows, width):
+        head[:] = 0.0
+        stop = min(start + width, rows)
+        for t in range(start, stop):
+            _gather_slope(x[t], y[t], head, head)
+            if t >= width - 1:
+                a, b, answer = head, tail[t - start + 1], out[t]
+                for j in range(columns):
+                    count = a[0, j] + b[0, j]
+                    weight = a[0, j] * b[0, j] / max(count, 1.0)
+                    apart = a[1, j] - b[1, j]
+                    square = a[4, j] + b[4, j] + apart * apart * weight
+                    slope = (a[3, j] + b[3, j] + apart * (a[2, j] - b[2, j]) * weight) / square
+                    raw = square + a[0, j] * a[1, j] * a[1, j] + b[0, j] * b[1, j] * b[1, j]
+                    answer[j] = slope if (count >= min_count) & (square > own * raw) else np.nan
+        if stop - start == width:
+            tail[width] = 0.0
+            for k in range(width - 1, -1, -1):
+                _gather_slope(x[start + k], y[start + k], tail[k + 1], tail[k])
+
+
+@kernel
 def smooth_error(moments: FloatArray, gradients: FloatArray, width: int, lags: int, out: FloatArray) -> None:
     """Standard errors (T, N) of a smooth function of window means (the delta method).
 

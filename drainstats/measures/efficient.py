@@ -92,7 +92,7 @@ def edge(
 
     check_option("missing", missing, ["joint", "separate"])
     wides = checked({"open": open, "high": high, "low": low, "close": close}, {}, copy=False)
-    check_window(window, len(wides[0].values), 3)
+    window = check_window(window, len(wides[0].values), 3)
 
     def block(*prices: FloatArray) -> list[FloatArray]:
         logs = _logs(*prices)
@@ -170,7 +170,7 @@ def ohlc_spread(
         raise DataError(f'method={method!r} needs the open; without one use method="CHL".')
     prices = {"open": close if open is None else open, "high": high, "low": low, "close": close}
     wides = checked(prices, {}, copy=False)
-    check_window(window, len(wides[0].values), 3)
+    window = check_window(window, len(wides[0].values), 3)
 
     def block(*prices: FloatArray) -> list[FloatArray]:
         moments = _Moments(_logs(*prices), window, missing, range_is_change=missing == "separate")

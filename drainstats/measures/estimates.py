@@ -42,6 +42,12 @@ class Estimate:
     against the estimate the first-order error covers too little; the standard error here is the longer arm of the 95 %
     interval over 1.96, so that estimate ± 1.96 errors covers at least as often as the interval. Where the error is
     small the two are one. Both belong to the signed estimate, whatever ``negative`` makes of it.
+
+    An error of a window mean says how far the mean lies from the level of the window's own days. Where volume and
+    volatility persist that level wanders, and the error does not say how far it lies from its long-run mean: with a
+    log volume of autocorrelation 0.8 and GARCH returns, 95 % intervals of Amihud's ratio hold the level of the window
+    in 94 % (21 bars) to 99 % (250 bars) of windows, and the long-run mean in 59 to 71 %. More ``hac_lags`` help a
+    little: 83 % with 62 of 250 bars.
     """
 
     estimate: Any
@@ -100,7 +106,7 @@ def _ends(centre: FloatArray, reach: FloatArray, scale: Scale) -> tuple[FloatArr
     if scale == "log":
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             factor = np.exp(np.where(centre > 0, reach / centre, np.nan))
-        return centre / factor, centre * factor
+            return centre / factor, centre * factor
     lower, upper = centre - reach, centre + reach
     return (signed_root(lower), signed_root(upper)) if scale == "root" else (lower, upper)
 

@@ -12,14 +12,15 @@ drops out of a total of units looks like an outflow of billions.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError, OptionError, check_number, check_option
-from drainstats.frames import Wide, as_wides
-from drainstats.measures.inputs import not_negative
+from drainstats.errors import DataError, check_number, check_option
+from drainstats.frames import Wide
+from drainstats.measures.inputs import checked, not_negative
 from drainstats.typing import FloatArray
 
 
@@ -205,7 +206,7 @@ def fund_flow(value: Any, growth: Any) -> Any:
     Raises
     ------
     DataError
-        Negative or infinite values, tables that do not match.
+        Negative or infinite values, infinite returns, tables that do not match.
 
     Examples
     --------
@@ -213,8 +214,7 @@ def fund_flow(value: Any, growth: Any) -> Any:
     >>> ds.measures.fund_flow([100.0, 90.0], [0.0, -0.2])
     array([nan, 10.])
     """
-    wide, returns = as_wides(value=value, growth=growth)
-    not_negative(value=value)
+    wide, returns = checked({}, {"value": value}, {"growth": growth})
     flow = np.full_like(wide.values, np.nan)
     flow[1:] = wide.values[1:] - wide.values[:-1] * (1 + returns.values[1:])
     return wide.like(flow)
@@ -266,7 +266,7 @@ def stable_share(quantity: Any, price: Any, other_quantity: Any, other_price: An
         raise DataError("The stable and the other coins stand on different rows; align them first.")
     here, there = (_value(q, p, basis == "first") for q, p in ((coins, prices), (others, theirs)))
     if basis == "unmoved":
-        here = np.concatenate([[np.nan], here[:-1]])
+        here = np.concatenate([[np.nan], here[:-1]])[: len(here)]
     total = here + there
     share = np.divide(here, total, out=np.full_like(here, np.nan), where=total > 0)
     return pd.Series(share, index=coins.index) if coins.kind in ("frame", "series") else share
@@ -303,11 +303,10 @@ def peg_deviation(price: Any, peg: Any = 1.0) -> Any:
     >>> ds.measures.peg_deviation([1.0, 0.88, 1.01]).round(2)
     array([ 0.  , -0.12,  0.01])
     """
-    if isinstance(peg, (int, float)):
-        if not (np.isfinite(peg) and peg > 0):
-            raise OptionError(f"peg={peg!r} must be above zero.")
+    if isinstance(peg, Real):
+        check_number("peg", peg, 0.0)
         (wide,) = not_negative(price=price)
-        return wide.like(wide.values / peg - 1)
+        peg = np.full(wide.values.shape, float(peg))
     wide, pegs = not_negative(price=price, peg=peg)
     ratio = np.divide(wide.values, pegs.values, out=np.full_like(wide.values, np.nan), where=pegs.values > 0)
     return wide.like(ratio - 1)

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 from drainstats.errors import ConvergenceWarning, OptionError, check_option, check_whole
 from drainstats.measures.estimates import estimated, estimated_positive
 from drainstats.measures.inference import hac_method, smooth_error
-from drainstats.measures.inputs import check_window, not_negative, positive, window_mean
+from drainstats.measures.inputs import check_window, checked, in_blocks, positive, window_mean
 from drainstats.measures.moves import MarketKind, market_moves, moves
 from drainstats.typing import FloatArray
 
@@ -64,18 +64,21 @@ def zero_returns(
     >>> ds.measures.zero_returns([10.0, 10.0, 10.1, 10.1, 10.1], volume=[1.0, 0.0, 5.0, 2.0, 0.0], window=5)
     array([ nan,  nan,  nan,  nan, 0.25])
     """
-    (price,) = positive(close=close)
-    check_window(window, len(price.values), 2)
-    zero = _zeros(moves(price.values, "log"))
-    if volume is not None:
-        traded = not_negative(close=close, volume=volume)[1].values
-        zero = np.where(np.isnan(traded), np.nan, zero * (traded > 0))
-    (share,) = _means([zero], window)
-    if not with_se:
-        return price.like(share)
-    inside = np.where((share > 0) & (share < 1), 1.0, np.nan)
-    error = smooth_error([zero], [inside], window - 1, hac_lags)
-    return estimated(price, share, _blank(error, window), hac_method(window - 1, hac_lags))
+    wides = checked({"close": close}, {} if volume is None else {"volume": volume}, copy=False)
+    window = check_window(window, len(wides[0].values), 2)
+
+    def block(price: FloatArray, *traded: FloatArray) -> list[FloatArray]:
+        zero = _zeros(moves(price, "simple"))
+        for amount in traded:
+            zero = np.where(np.isnan(amount), np.nan, zero * (amount > 0))
+        (share,) = _means([zero], window)
+        if not with_se:
+            return [share]
+        inside = np.where((share > 0) & (share < 1), 1.0, np.nan)
+        return [share, _blank(smooth_error([zero], [inside], window - 1, hac_lags), window)]
+
+    share, *error = in_blocks(block, *wides)
+    return estimated(wides[0], share, error[0], hac_method(window - 1, hac_lags)) if with_se else wides[0].like(share)
 
 
 def fht(
@@ -127,23 +130,29 @@ def fht(
     from drainstats.kernels import windows
 
     check_option("returns", returns, ["log", "simple"])
-    (price,) = positive(close=close)
-    check_window(window, len(price.values), 3)
-    r = moves(price.values, returns)
-    zero = _zeros(r)
-    share, centre = _means([zero, r], window)
-    variance = np.empty_like(r)
-    windows.window_covariance(r, r, window - 1, 2, variance)
-    sigma = _blank(np.sqrt(variance), window)
-    reach = ndtri((1 + np.where(share < 1, share, np.nan)) / 2)
-    spread = 2 * sigma * reach
+    (wide,) = checked({"close": close}, {}, copy=False)
+    window = check_window(window, len(wide.values), 3)
+
+    def block(price: FloatArray) -> list[FloatArray]:
+        r = moves(price, returns)
+        zero = _zeros(r)
+        share, centre = _means([zero, r], window)
+        variance = np.empty_like(r)
+        windows.window_covariance(r, r, window - 1, 2, variance)
+        sigma = _blank(np.sqrt(variance, out=variance), window)
+        reach = ndtri((1 + np.where(share < 1, share, np.nan)) / 2)
+        spread = 2 * sigma * reach
+        if not with_se:
+            return [spread]
+        density = np.exp(-(reach**2) / 2) / np.sqrt(2 * np.pi)
+        per_variance = np.divide(reach, sigma, out=np.full_like(sigma, np.nan), where=(sigma > 0) & (share > 0))
+        gradients = [sigma / density, -2 * centre * per_variance, per_variance]
+        return [spread, _blank(smooth_error([zero, r, r**2], gradients, window - 1, hac_lags), window)]
+
+    spread, *error = in_blocks(block, wide)
     if not with_se:
-        return price.like(spread)
-    density = np.exp(-(reach**2) / 2) / np.sqrt(2 * np.pi)
-    per_variance = np.divide(reach, sigma, out=np.full_like(sigma, np.nan), where=(sigma > 0) & (share > 0))
-    gradients = [sigma / density, -2 * centre * per_variance, per_variance]
-    error = smooth_error([zero, r, r**2], gradients, window - 1, hac_lags)
-    return estimated_positive(price, spread, _blank(error, window), hac_method(window - 1, hac_lags))
+        return wide.like(spread)
+    return estimated_positive(wide, spread, error[0], hac_method(window - 1, hac_lags))
 
 
 def lot(
@@ -190,7 +199,8 @@ def lot(
     Same kind and shape as ``close``, or Estimate
         Fraction of the price (log or simple, as the returns); rises with illiquidity. 0 without an error in a window
         without zero returns. NaN with too few rows, no return on one side, a market that does not move, or where
-        Newton's method did not converge.
+        Newton's method did not converge. The noise must be normal: fat tails overstate the cost (2.5 % becomes 3.4 %
+        with a Student noise of five degrees of freedom), and the errors do not know it.
 
     Warns
     -----
@@ -225,7 +235,7 @@ def lot(
     check_option("returns", returns, ["log", "simple"])
     check_whole("step", step, 1)
     (price,) = positive(close=close)
-    check_window(window, len(price.values), 7)
+    window = check_window(window, len(price.values), 7)
     least = max(5, (window - 1) // 2) if min_rows is None else min_rows
     check_whole("min_rows", least, 5)
     if least > window - 1:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drainstats.errors import check_number, check_option
+from drainstats.errors import OptionError, check_number, check_option, check_whole
 from drainstats.frames import Wide
 from drainstats.measures.estimates import estimated_positive
 from drainstats.measures.inference import hac_method, smooth_error
@@ -89,8 +89,10 @@ def amihud(
     check_option("side", side, ["both", "down", "up"])
     prices = {"close": close} if open is None else {"close": close, "open": open}
     wides = checked(prices, {"dollar_volume": dollar_volume}, copy=False)
-    check_window(window, len(wides[0].values), 1)
-    check_window(min_bars, window, 1)
+    window = check_window(window, len(wides[0].values), 1)
+    check_whole("min_bars", min_bars, 1)
+    if min_bars > window:
+        raise OptionError(f"min_bars={min_bars} is more than the {window} bars of a window.")
 
     def block(price: FloatArray, *others: FloatArray) -> list[FloatArray]:
         value = others[-1]
@@ -150,7 +152,7 @@ def high_low_impact(
     array([0.0953, 0.0912])
     """
     wides = checked({"high": high, "low": low}, {"dollar_volume": dollar_volume}, copy=False)
-    check_window(window, len(wides[0].values), 1)
+    window = check_window(window, len(wides[0].values), 1)
 
     def block(high: FloatArray, low: FloatArray, value: FloatArray) -> list[FloatArray]:
         log_range = np.log(np.divide(high, low, out=high), out=high)
@@ -214,7 +216,7 @@ def kyle_obizhaeva(
     check_number("bet_cost", bet_cost, 0.0)
 
     wides = checked({"close": close}, {"dollar_volume": dollar_volume}, copy=False)
-    check_window(window, len(wides[0].values), 3)
+    window = check_window(window, len(wides[0].values), 3)
 
     def block(price: FloatArray, value: FloatArray) -> list[FloatArray]:
         move, value = _both(_moves(price, None, "log"), value)
@@ -271,7 +273,7 @@ def amivest(
     array([           nan, 2.00998e+08, 1.50749e+08])
     """
     wides = checked({"close": close}, {"dollar_volume": dollar_volume}, copy=False)
-    check_window(window, len(wides[0].values), 1)
+    window = check_window(window, len(wides[0].values), 1)
 
     def block(price: FloatArray, value: FloatArray) -> list[FloatArray]:
         move = _moves(price, None, "log")

@@ -41,7 +41,7 @@ def smooth_error(
     shape = moments[0].shape
     slopes = np.stack([np.broadcast_to(np.asarray(g, dtype=np.float64), shape) for g in gradients])
     out = np.empty(shape)
-    windows.smooth_error(np.stack(moments), slopes, width, int(lags), out)
+    windows.smooth_error(np.stack(moments), slopes, int(width), int(lags), out)
     return out
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from drainstats.errors import DataError, OptionError, check_option
 from drainstats.frames import Wide, as_wides
-from drainstats.typing import FloatArray
+from drainstats.typing import BoolArray, FloatArray
 
 NEGATIVE = ("keep", "nan", "zero", "abs")
-_LEAST = 5e-324
+# Ratios of two such numbers, and squares of them, are still numbers.
+_SMALLEST, _LARGEST = 1e-100, 1e100
 _CELLS = 2**16
 
 
@@ -26,30 +27,43 @@ def not_negative(**tables: Any) -> tuple[Wide, ...]:
     return checked({}, tables)
 
 
-def checked(prices: Mapping[str, Any], amounts: Mapping[str, Any], *, copy: bool = True) -> tuple[Wide, ...]:
-    """Aligned tables, prices first: finite numbers, prices above zero and amounts at least zero.
+def checked(
+    prices: Mapping[str, Any], amounts: Mapping[str, Any], flows: Mapping[str, Any] | None = None, *, copy: bool = True
+) -> tuple[Wide, ...]:
+    """Aligned tables, prices first, then amounts, then flows: prices above zero, amounts at least zero, flows signed.
 
-    Without ``copy`` their values must not be written to; `in_blocks` hands out copies.
+    All are finite and within 1e±100, or zero. Without ``copy`` their values must not be written to; `in_blocks` hands
+    out copies.
     """
-    wides = as_wides(copy=copy, **prices, **amounts)
-    for name, wide in zip((*prices, *amounts), wides, strict=True):
-        if name in prices:
-            _refuse(name, wide, _LEAST, "is not above zero")
-        else:
-            _refuse(name, wide, 0.0, "is negative")
+    flows = {} if flows is None else flows
+    wides = as_wides(copy=copy, **prices, **amounts, **flows)
+    for name, wide in zip((*prices, *amounts, *flows), wides, strict=True):
+        _refuse(name, wide, "price" if name in prices else "amount" if name in amounts else "flow")
     return wides
 
 
-def _refuse(name: str, wide: Wide, low: float, what: str) -> None:
-    """A `DataError` for the first number that is infinite or below the least number allowed."""
+def _refuse(name: str, wide: Wide, kind: str) -> None:
+    """A `DataError` for the first number that is not allowed."""
+
+    def bad(part: FloatArray) -> BoolArray:
+        if kind == "price":
+            return np.asarray((part < _SMALLEST) | (part > _LARGEST))
+        size = part if kind == "amount" else np.abs(part)
+        return np.asarray(((size < _SMALLEST) & (size != 0)) | (size > _LARGEST))
+
     values = wide.values.ravel(order="K")
-    parts = (values[first : first + _CELLS] for first in range(0, len(values), _CELLS))
-    if not any(((part < low) | (part == np.inf)).any() for part in parts):
+    if not any(bad(values[first : first + _CELLS]).any() for first in range(0, len(values), _CELLS)):
         return
-    row, column = np.argwhere((wide.values < low) | (wide.values == np.inf))[0]
+    row, column = np.argwhere(bad(wide.values))[0]
     value = float(wide.values[row, column])
-    what = "is infinite" if np.isinf(value) else what
-    raise DataError(f"{name}={value!r} {what}; set it to missing.", row=wide.index[row], column=wide.columns[column])
+    what = "is too far from one to compute with; change its unit."
+    if np.isinf(value):
+        what = "is infinite; set it to missing."
+    elif kind == "price" and value <= 0:
+        what = "is not above zero; set it to missing."
+    elif kind == "amount" and value < 0:
+        what = "is negative; set it to missing."
+    raise DataError(f"{name}={value!r} {what}", row=wide.index[row], column=wide.columns[column])
 
 
 def in_blocks(function: Callable[..., Sequence[FloatArray]], *wides: Wide) -> list[FloatArray]:
@@ -79,12 +93,13 @@ def without_crossed(high: FloatArray, low: FloatArray) -> tuple[FloatArray, Floa
     return np.where(crossed, np.nan, high), np.where(crossed, np.nan, low)
 
 
-def check_window(window: int, rows: int, least: int) -> None:
-    """A window is a whole number from ``least`` to the number of rows."""
+def check_window(window: int, rows: int, least: int) -> int:
+    """A window is a whole number from ``least`` to the number of rows; returns it as a plain integer."""
     if not isinstance(window, (int, np.integer)) or isinstance(window, bool) or window < least:
         raise OptionError(f"window={window!r} must be a whole number of rows, at least {least}.")
     if rows < window:
         raise DataError(f"{rows} rows came, fewer than the window of {window}: pass more history or a shorter window.")
+    return int(window)
 
 
 def apply_negative(spread: FloatArray, negative: str) -> FloatArray:
@@ -110,5 +125,5 @@ def window_mean(values: FloatArray, width: int, min_count: int = 1) -> FloatArra
     from drainstats.kernels import windows
 
     out = np.empty_like(values)
-    windows.window_mean(np.ascontiguousarray(values), width, min_count, out)
+    windows.window_mean(np.ascontiguousarray(values), int(width), int(min_count), out)
     return out

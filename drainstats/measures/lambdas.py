@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from drainstats.errors import check_option
+from drainstats.frames import Wide
 from drainstats.measures.estimates import estimated
 from drainstats.measures.inference import hac_method, smooth_error
-from drainstats.measures.inputs import check_window, positive, signed_root, window_mean
-from drainstats.measures.moves import Returns, finite, moves
-from drainstats.measures.regressions import Errors, dressed, fit_windows
+from drainstats.measures.inputs import check_window, checked, in_blocks, signed_root, window_mean
+from drainstats.measures.moves import Returns, moves
+from drainstats.measures.regressions import Errors, check_fit, fit_method, fit_windows, window_slope
 from drainstats.typing import FloatArray
 
 Method: TypeAlias = Literal["ols", "mean_ratio"]
@@ -82,8 +83,8 @@ def kyle_lambda(
     >>> ds.measures.kyle_lambda(price, flow, window=5).round(6)
     array([  nan,   nan,   nan,   nan, 0.001])
     """
-    flow = finite(price=price, signed_volume=signed_volume)[1].values
-    return _impact(price, flow, window, returns, intercept, method, errors, lags, min_rows, with_se)
+    wides = checked({"price": price}, {}, {"signed_volume": signed_volume}, copy=False)
+    return _impact(wides, False, window, returns, intercept, method, errors, lags, min_rows, with_se)
 
 
 def hasbrouck_lambda(
@@ -141,30 +142,40 @@ def hasbrouck_lambda(
     array([  nan,   nan,   nan,   nan, 1.e-05])
     """
     check_option("flow", flow, ["value", "root"])
-    given = finite(price=price, signed_flow=signed_flow)[1].values
-    given = signed_root(given) if flow == "value" else given
-    return _impact(price, given, window, returns, intercept, method, errors, lags, min_rows, with_se)
+    wides = checked({"price": price}, {}, {"signed_flow": signed_flow}, copy=False)
+    return _impact(wides, flow == "value", window, returns, intercept, method, errors, lags, min_rows, with_se)
 
 
 def _impact(
-    price: Any, flow: FloatArray, window: int, returns: Returns, intercept: bool, method: Method, errors: Errors,
-    lags: int | None, min_rows: int | None, with_se: bool,
+    wides: tuple[Wide, ...], root: bool, window: int, returns: Returns, intercept: bool, method: Method,
+    errors: Errors, lags: int | None, min_rows: int | None, with_se: bool,
 ) -> Any:  # fmt: skip
     check_option("method", method, ["ols", "mean_ratio"])
-    (wide,) = positive(price=price)
-    check_window(window, len(wide.values), 2 if method == "mean_ratio" else 3 + intercept)
-    move = moves(wide.values, returns)
-    if method == "ols":
-        fit = fit_windows(
-            move, [flow], window - 1, blank=window - 1, intercept=intercept, errors=errors, lags=lags,
-            min_rows=min_rows, with_se=with_se,
-        )  # fmt: skip
-        return dressed(wide, fit, int(intercept), with_se)
-    ratio = np.divide(move, flow, out=np.full_like(move, np.nan), where=flow != 0)
-    mean = window_mean(ratio, window - 1)
-    mean[: window - 1] = np.nan
+    check_option("returns", returns, ["log", "simple", "difference"])
+    window = check_window(window, len(wides[0].values), 2 if method == "mean_ratio" else 3 + intercept)
+    reach, least = check_fit(2 + intercept, window - 1, errors, lags, min_rows) if method == "ols" else (0, 1)
+
+    def block(price: FloatArray, flow: FloatArray) -> list[FloatArray]:
+        move, flow = moves(price, returns), signed_root(flow) if root else flow
+        if method == "ols" and with_se:
+            fit = fit_windows(
+                move, [flow], window - 1, blank=window - 1, intercept=intercept, errors=errors, lags=lags,
+                min_rows=min_rows,
+            )  # fmt: skip
+            return [fit.coefficients[-1], fit.errors[-1]]
+        if method == "ols":
+            found = [window_slope(move, flow, window - 1, least, intercept)]
+        else:
+            ratio = np.divide(move, flow, out=np.full_like(move, np.nan), where=flow != 0)
+            found = [window_mean(ratio, window - 1)]
+            if with_se:
+                found.append(smooth_error([ratio], [1.0], window - 1, lags))
+        for table in found:
+            table[: window - 1] = np.nan
+        return found
+
+    found, *error = in_blocks(block, *wides)
     if not with_se:
-        return wide.like(mean)
-    error = smooth_error([ratio], [1.0], window - 1, lags)
-    error[: window - 1] = np.nan
-    return estimated(wide, mean, error, f"mean of ratios, {hac_method(window - 1, lags)}")
+        return wides[0].like(found)
+    ratios = f"mean of ratios, {hac_method(window - 1, lags)}"
+    return estimated(wides[0], found, error[0], fit_method(errors, reach) if method == "ols" else ratios)

@@ -53,7 +53,7 @@ def parkinson(high: Any, low: Any, window: int = 1, *, with_se: bool = False, ha
     array([0.05724 , 0.109495])
     """
     wides = checked({"high": high, "low": low}, {}, copy=False)
-    check_window(window, len(wides[0].values), 1)
+    window = check_window(window, len(wides[0].values), 1)
 
     def variance(high: FloatArray, low: FloatArray) -> FloatArray:
         log_range = np.log(np.divide(high, low, out=high), out=high)
@@ -112,7 +112,7 @@ def garman_klass(
     """
     check_option("formula", formula, ["short", "full"])
     wides = checked({"open": open, "high": high, "low": low, "close": close}, {}, copy=False)
-    check_window(window, len(wides[0].values), 1)
+    window = check_window(window, len(wides[0].values), 1)
 
     def variance(o: FloatArray, h: FloatArray, l: FloatArray, c: FloatArray) -> FloatArray:
         outside = (np.maximum(o, c) > h) | (np.minimum(o, c) < l)

@@ -12,7 +12,7 @@ from drainstats.errors import DataError, OptionError, check_option, check_whole
 from drainstats.frames import Wide
 from drainstats.measures.estimates import Estimate, estimated
 from drainstats.measures.inference import default_lags
-from drainstats.measures.inputs import check_window
+from drainstats.measures.inputs import check_window, window_mean
 from drainstats.measures.moves import finite
 from drainstats.typing import FloatArray
 
@@ -69,8 +69,20 @@ def fit_windows(
     """Regress y (T, N) on K arrays x (T, N) in the last ``width`` rows; NaN in the first ``blank`` rows."""
     from drainstats.kernels import regression
 
+    lags, least = check_fit(len(x) + intercept + 1, width, errors, lags, min_rows)
+    shape = (len(x) + intercept, *y.shape)
+    beta, error, rows = np.full(shape, np.nan), np.full(shape, np.nan), np.full(y.shape, np.nan)
+    kind = _KINDS[errors] if with_se else 0
+    regression.window_regression(y, np.stack(x), width, least, bool(intercept), kind, lags, beta, error, rows)
+    for out in (beta, error):
+        out[:, :blank] = np.nan
+    rows[:blank] = np.nan
+    return WindowFit(beta, error, rows, fit_method(errors, lags))
+
+
+def check_fit(needed: int, width: int, errors: str, lags: int | None, min_rows: int | None) -> tuple[int, int]:
+    """Rows of dependence and fewest rows of a regression that needs so many of ``width``; else an `OptionError`."""
     check_option("errors", errors, _KINDS)
-    needed = len(x) + intercept + 1
     lags = default_lags(width) if lags is None else lags
     check_whole("lags", lags, 0)
     least = needed if min_rows is None else min_rows
@@ -80,20 +92,29 @@ def fit_windows(
             f"The window has {width} complete rows at most, {max(needed, least)} are asked for: take a longer window"
             f"{'' if needed > width else ' or a smaller min_rows'}."
         )
-    shape = (len(x) + intercept, *y.shape)
-    beta, error, rows = np.full(shape, np.nan), np.full(shape, np.nan), np.full(y.shape, np.nan)
-    kind = _KINDS[errors] if with_se else 0
-    regression.window_regression(y, np.stack(x), width, least, intercept, kind, int(lags), beta, error, rows)
-    for out in (beta, error):
-        out[:, :blank] = np.nan
-    rows[:blank] = np.nan
-    names = {
-        "classical": "classical",
-        "hc1": "White (HC1)",
-        "hc3": "White (HC3)",
-        "newey_west": f"Newey-West over {lags} rows",
-    }
-    return WindowFit(beta, error, rows, f"least squares, {names[errors]} errors")
+    return int(lags), int(least)
+
+
+def fit_method(errors: str, lags: int) -> str:
+    """How the errors of a regression are described in an `Estimate`."""
+    names = {"hc1": "White (HC1)", "hc3": "White (HC3)", "newey_west": f"Newey-West over {lags} rows"}
+    return f"least squares, {names.get(errors, errors)} errors"
+
+
+def window_slope(y: FloatArray, x: FloatArray, width: int, least: int, intercept: bool) -> FloatArray:
+    """The slope of y on one x, (T, N) each, as `fit_windows` gives it, at a cost that does not grow with the width."""
+    from drainstats.kernels import regression, windows
+
+    if intercept:
+        slope = np.empty_like(y)
+        windows.window_slope(x, y, width, max(least, 3), regression.OWN**2, slope)
+        return slope
+    product = x * y
+    moment, square = (
+        window_mean(product, width, max(least, 2)),
+        window_mean(np.where(np.isnan(product), np.nan, x * x), width),
+    )
+    return np.divide(moment, square, out=np.full_like(moment, np.nan), where=square > 0)
 
 
 def dressed(wide: Wide, fit: WindowFit, which: int, with_se: bool) -> Any:
@@ -168,7 +189,7 @@ def rolling_regression(
     wide, *x = finite(y=y, **regressors)
     if not wide.values.shape[1]:
         raise DataError("y has no columns; pass at least one.")
-    check_window(window, len(wide.values), len(names) + intercept + 1)
+    window = check_window(window, len(wide.values), len(names) + intercept + 1)
     fit = fit_windows(
         wide.values, [w.values for w in x], window, blank=window - 1, intercept=intercept, errors=errors, lags=lags,
         min_rows=min_rows,

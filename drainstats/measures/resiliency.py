@@ -85,7 +85,7 @@ def resilience(
     if lags > MOST - 1 or (lags and bias == "kendall"):
         raise OptionError(f"lags={lags} with bias={bias!r}: at most {MOST - 1} lags, and none with 'kendall'.")
     (wide,) = finite(liquidity=liquidity)
-    check_window(window, len(wide.values), 2 * lags + 4)
+    window = check_window(window, len(wide.values), 2 * lags + 4)
     x = wide.values
     change = x - before(x)
     past = [before(x), *(before(change, k) for k in range(1, lags + 1))]

@@ -93,7 +93,7 @@ def pastor_stambaugh(
     check_option("returns", returns, ["log", "simple"])
     (price,) = positive(close=close)
     _, value = not_negative(close=close, dollar_volume=dollar_volume)
-    check_window(window, len(price.values), 5)
+    window = check_window(window, len(price.values), 5)
     r = moves(price.values, returns)
     excess = r if market is None else r - market_moves(market, price, market_is, returns)
     flow = np.sign(excess) * value.values

@@ -89,7 +89,7 @@ def corwin_schultz(
 
     check_option("two_day", two_day, ["keep", "zero", "nan"])
     wides = checked({"high": high, "low": low, "close": close}, {}, copy=False)
-    check_window(window, len(wides[0].values), 2)
+    window = check_window(window, len(wides[0].values), 2)
 
     def block(h: FloatArray, l: FloatArray, c: FloatArray) -> list[FloatArray]:
         h, l, c = _logs(h, l, c)
@@ -163,7 +163,7 @@ def abdi_ranaldo(
 
     check_option("average", average, ["square", "two_day"])
     wides = checked({"high": high, "low": low, "close": close}, {}, copy=False)
-    check_window(window, len(wides[0].values), 2)
+    window = check_window(window, len(wides[0].values), 2)
 
     def block(h: FloatArray, l: FloatArray, c: FloatArray) -> list[FloatArray]:
         product = np.empty_like(h)
@@ -231,7 +231,7 @@ def roll(
     check_option("returns", returns, ["log", "simple", "difference"])
     check_option("missing", missing, ["joint", "separate"])
     (wide,) = checked({"close": close}, {}, copy=False)
-    check_window(window, len(wide.values), 4)
+    window = check_window(window, len(wide.values), 4)
 
     def block(price: FloatArray) -> list[FloatArray]:
         if returns == "log":

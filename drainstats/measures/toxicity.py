@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from drainstats.errors import DataError, check_option, check_whole
-from drainstats.frames import Wide, as_wides
+from drainstats.frames import Wide, as_wides, refuse_extreme
 from drainstats.measures.estimates import estimated
 from drainstats.measures.inference import hac_method, smooth_error
 from drainstats.measures.inputs import check_window, not_negative, window_mean
@@ -44,7 +44,8 @@ def vpin(
     with_se : bool, default False
         Return an `Estimate` with errors of the ratio of two means by the delta method.
     hac_lags : int, optional
-        Rows over which imbalances depend on one another; by default floor(4 (window / 100)^(2/9)).
+        Rows over which imbalances depend on one another; by default floor(4 (window / 100)^(2/9)). With an
+        autocorrelation of 0.6, 95 % intervals from 21 rows hold the truth in 83 %, from 60 rows in 90 % of windows.
 
     Returns
     -------
@@ -106,14 +107,14 @@ def excess_vpin(vpin: Any, volume: Any, volatility: Any, window: int = 250) -> A
     Returns
     -------
     Same kind and shape as ``vpin``
-        In the unit of VPIN; NaN before the first full window, where the row lacks a number, with fewer than five
-        complete rows, and where the controls do not vary or explain each other. It is a residual, not an estimate, and
-        has no standard error.
+        In the unit of VPIN; NaN before the first full window, where the row lacks a number (an infinite one, such as
+        the log of no volume, counts as missing), with fewer than five complete rows, and where the controls do not vary
+        or explain each other. It is a residual, not an estimate, and has no standard error.
 
     Raises
     ------
     DataError
-        Fewer rows than the window, tables that do not match.
+        Fewer rows than the window, numbers whose squares overflow, tables that do not match.
     OptionError
 
     References
@@ -130,7 +131,9 @@ def excess_vpin(vpin: Any, volume: Any, volatility: Any, window: int = 250) -> A
     True
     """
     wides = as_wides(vpin=vpin, volume=volume, volatility=volatility)
-    check_window(window, len(wides[0].values), 5)
+    window = check_window(window, len(wides[0].values), 5)
+    for wide in wides:
+        refuse_extreme(wide.values, wide.columns)
     y, *x = (np.where(np.isfinite(w.values), w.values, np.nan) for w in wides)
     beta = fit_windows(y, x, window, blank=window - 1, min_rows=5, with_se=False).coefficients
     return wides[0].like(y - beta[0] - beta[1] * x[0] - beta[2] * x[1])
@@ -190,7 +193,7 @@ def vpin_chance(
     rng = np.random.default_rng(seed)
     places = np.stack([rng.choice(history, window, replace=False) for _ in range(draws)])
     out = np.empty_like(imbalance)
-    kernels.exceedance(imbalance, traded, window, history, places, out)
+    kernels.exceedance(imbalance, traded, int(window), int(history), places, out)
     return wide.like(out)
 
 

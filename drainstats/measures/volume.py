@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -66,10 +67,10 @@ def turnover(volume: Any, shares: Any) -> Any:
     >>> ds.measures.turnover([2.0, 0.0], 100.0)
     array([0.02, 0.  ])
     """
-    if isinstance(shares, (int, float)):
+    if isinstance(shares, Real):
         check_number("shares", shares, 0.0)
         (amount,) = not_negative(volume=volume)
-        return amount.like(amount.values / shares)
+        shares = np.full(amount.values.shape, float(shares))
     amount, base = not_negative(volume=volume, shares=shares)
     out = np.divide(amount.values, base.values, out=np.full_like(amount.values, np.nan), where=base.values > 0)
     return amount.like(out)

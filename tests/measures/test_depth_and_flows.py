@@ -199,6 +199,22 @@ def test_pegs():
         M.peg_deviation([1.0], peg=0.0)
 
 
+@pytest.mark.parametrize("kind", [int, float, np.int64, np.float32])
+def test_any_kind_of_number_serves_for_all(kind):
+    assert M.peg_deviation([2.0, 1.0], peg=kind(2)).tolist() == [0.0, -0.5]
+    assert M.turnover(pd.Series([2.0, 0.0]), kind(4)).tolist() == [0.5, 0.0]
+    for wrong in (True, 0, -1, np.nan, np.inf):
+        with pytest.raises(OptionError, match="finite number above 0"):
+            M.peg_deviation([1.0], peg=wrong)
+
+
+def test_infinite_returns_and_tables_without_rows():
+    with pytest.raises(DataError, match="growth=inf is infinite"):
+        M.fund_flow([0.0, 0.0], [0.0, np.inf])
+    nothing = np.empty((0, 2))
+    assert len(M.stable_share(nothing, nothing, nothing, nothing, basis="unmoved")) == 0
+
+
 @pytest.mark.reference
 def test_the_dollars_of_march_2023_were_a_price_not_an_outflow(data_root):
     path = data_root / "data/defillama-stablecoins-tvl-202308/stablecoins__total_stablecoins_all_chains.csv"

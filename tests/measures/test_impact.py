@@ -89,7 +89,7 @@ def test_amihud_asks_for_enough_bars():
     found = M.amihud(close, value, 10, min_bars=8)
     assert np.isnan(found[12:27]).all()
     assert np.isfinite(found[28:]).all()
-    with pytest.raises(DataError, match="10 rows came, fewer than the window of 11"):
+    with pytest.raises(OptionError, match="min_bars=11 is more than the 10 bars of a window"):
         M.amihud(close, value, 10, min_bars=11)
 
 

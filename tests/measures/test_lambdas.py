@@ -155,3 +155,21 @@ def test_nothing_at_all():
         found = M.kyle_lambda(empty, empty, method=method, with_se=True)
         assert np.isnan(found.estimate).all()
         assert np.isnan(found.std_error).all()
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("level", [0.0, 1e4])
+def test_slopes_without_errors_are_those_with_errors(intercept, level):
+    """Two kernels, one answer: with holes, few rows, constant flow, and a flow far from zero."""
+    rng = np.random.default_rng(3)
+    price, flow = flows(rng, 400, 7)
+    flow += level
+    flow[rng.random(flow.shape) < 0.2] = np.nan
+    price[rng.random(price.shape) < 0.1] = np.nan
+    flow[100:160, 0], flow[200:260, 1], flow[:, 2] = 0.1, np.nan, 0.0
+    flow[100:150, 3] = np.where(rng.random(50) < 0.9, np.nan, flow[100:150, 3])
+    for window in (4, 21, 150):
+        options = {"window": window, "intercept": intercept, "min_rows": 3 if window > 4 else None}
+        bare, fitted = (M.kyle_lambda(price, flow, with_se=se, **options) for se in (False, True))
+        np.testing.assert_allclose(bare, fitted.estimate, rtol=1e-9, atol=1e-9 * LAMBDA)
+        assert np.isfinite(bare).any()
