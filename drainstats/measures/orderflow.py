@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option, check_whole
-from drainstats.frames import as_wide, to_pandas
+from drainstats.frames import as_wide, refuse_extreme, to_pandas
+from drainstats.measures.inputs import check_window
 from drainstats.measures.tidy import Events, events, interval_of, stamps, still, stretches
 from drainstats.typing import FloatArray, IntArray
 
 Crossed = Literal["keep", "break"]
 CROSSED = ("keep", "break")
-_CHUNK = 4096
+_CELLS, _ROUNDING = 2**20, 1e-12
 
 
 def ofi(quotes: Any, every: Any = None, crossed: Crossed = "keep", by_day: bool = True) -> pd.Series | pd.DataFrame:
@@ -172,12 +173,13 @@ def integrated_ofi(levels: Any, window: int = 30) -> pd.Series:
     -------
     Series of T
         In the unit of the levels. NaN before the first full window, where the row lacks a level, where fewer than two
-        rows of the window are complete, and where the levels did not vary. A row that lacks a level takes no part.
+        rows of the window are complete, where the levels did not vary, and where the weights sum to zero, so that they
+        have no sign. A row that lacks a level takes no part; an infinite one counts as missing.
 
     Raises
     ------
     DataError
-        Text, or labels that repeat or run backwards.
+        Text, labels that repeat or run backwards, numbers whose squares overflow, fewer rows than the window.
     OptionError
 
     References
@@ -193,11 +195,16 @@ def integrated_ofi(levels: Any, window: int = 30) -> pd.Series:
     """
     check_whole("window", window, 2)
     wide = as_wide(levels, "levels")
+    if not wide.values.shape[1]:
+        raise DataError("levels has no columns; pass at least one.")
+    window = check_window(window, len(wide.values), 2)
+    refuse_extreme(wide.values, wide.columns)
     x = np.where(np.isfinite(wide.values), wide.values, np.nan)
     x[np.isnan(x).any(axis=1)] = np.nan
     out = np.full(len(x), np.nan)
-    for start in range(window - 1, len(x), _CHUNK):
-        stop = min(start + _CHUNK, len(x))
+    chunk = max(1, _CELLS // (window * x.shape[1]))
+    for start in range(window - 1, len(x), chunk):
+        stop = min(start + chunk, len(x))
         out[start:stop] = _first_component(x[start - window + 1 : stop], window)
     return pd.Series(out, index=wide.index, name="integrated_ofi")
 
@@ -210,8 +217,11 @@ def _first_component(x: FloatArray, window: int) -> FloatArray:
     mean = np.where(there, views, 0.0).sum(axis=2) / np.maximum(count, 1)[:, None]
     away = np.where(there, views - mean[:, :, None], 0.0)
     vectors = np.linalg.eigh(away @ away.transpose(0, 2, 1))[1][:, :, -1]
-    weights = vectors * np.sign(vectors.sum(axis=1))[:, None] / np.abs(vectors).sum(axis=1)[:, None]
-    moves = (np.abs(away).max(axis=(1, 2)) > 0) & (count > 1)
+    total, size = vectors.sum(axis=1), np.abs(vectors).sum(axis=1)
+    weights = vectors * np.sign(total)[:, None] / size[:, None]
+    # A number that is not binary varies by rounding, and weights that sum to zero have no sign.
+    moves = (np.abs(away).max(axis=(1, 2)) > _ROUNDING * np.abs(mean).max(axis=1)) & (count > 1)
+    moves &= np.abs(total) > _ROUNDING * size
     return np.where(moves, (weights * x[window - 1 :]).sum(axis=1), np.nan)
 
 

@@ -68,7 +68,11 @@ def events(table: Any, kind: str, needed: tuple[str, ...], optional: tuple[str, 
             numbers[name] = still(np.full(len(frame), np.nan))
         else:
             raise DataError(f"No column {name!r}; the {kind} have {', '.join(map(str, frame.columns))}.")
-    found = Events(still(frame.index.as_unit("ns").asi8), in_utc(frame.index), _assets(frame), numbers, _sides(frame))
+    try:
+        time = still(frame.index.as_unit("ns").asi8)
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise DataError(f"A stamp lies outside the years 1678 to 2261 ({error}).") from error
+    found = Events(time, in_utc(frame.index), _assets(frame), numbers, _sides(frame))
     for _, rows in found.parts():
         back = np.flatnonzero(np.diff(found.time[rows]) < 0)
         if len(back):

@@ -181,6 +181,21 @@ def test_constant_levels_have_no_component():
     assert M.integrated_ofi(gaps, window=10).isna().all()
 
 
+def test_what_varies_by_rounding_or_has_no_sign_has_no_component():
+    """A tenth is not binary: the mean of ten of them differs from each."""
+    assert M.integrated_ofi(pd.DataFrame(np.full((40, 3), 0.1)), window=10).isna().all()
+    against = np.random.default_rng(0).normal(size=(40, 1)) * [1.0, -1.0]
+    assert M.integrated_ofi(pd.DataFrame(against), window=10).isna().all()
+
+
+def test_components_of_long_windows_come_in_chunks():
+    """Each chunk holds a bounded number of cells, whatever the window."""
+    rng = np.random.default_rng(0)
+    levels = pd.DataFrame(rng.normal(size=(3000, 10)) + rng.normal(size=(3000, 1)))
+    whole = M.integrated_ofi(levels, window=1500)  # 70 rows a chunk
+    pd.testing.assert_series_equal(M.integrated_ofi(levels.iloc[500:2100], 1500).iloc[1499:], whole.iloc[1999:2100])
+
+
 def test_what_is_no_book_is_one_sentence():
     book = ugly_book()
     with pytest.raises(OptionError, match="the book has 3"):

@@ -428,6 +428,12 @@ def test_what_cannot_be_measured_is_one_sentence():
             M.trade_measures(trades, quotes, **wrong)
 
 
+def test_stamps_beyond_nanoseconds_are_one_sentence():
+    far = pd.DatetimeIndex(["3000-01-01"]).as_unit("s")
+    with pytest.raises(DataError, match="1678 to 2261"):
+        M.ofi(pd.DataFrame({"bid": 1.0, "bid_size": 1.0, "ask": 2.0, "ask_size": 1.0}, far))
+
+
 def test_assets_without_quotes_have_no_answer():
     trades, quotes, *_ = glosten(days=1, n=20)
     table = M.trade_measures(trades.assign(asset="A"), quotes.assign(asset="B"))
