@@ -13,8 +13,8 @@ from drainstats.typing import BoolArray, FloatArray
 
 NEGATIVE = ("keep", "nan", "zero", "abs")
 # Ratios of two such numbers, and squares of them, are still numbers.
-_SMALLEST, _LARGEST = 1e-100, 1e100
-_CELLS = 2**16
+SMALLEST, LARGEST = 1e-100, 1e100
+CELLS = 2**16
 
 
 def positive(**tables: Any) -> tuple[Wide, ...]:
@@ -47,12 +47,12 @@ def _refuse(name: str, wide: Wide, kind: str) -> None:
 
     def bad(part: FloatArray) -> BoolArray:
         if kind == "price":
-            return np.asarray((part < _SMALLEST) | (part > _LARGEST))
+            return np.asarray((part < SMALLEST) | (part > LARGEST))
         size = part if kind == "amount" else np.abs(part)
-        return np.asarray(((size < _SMALLEST) & (size != 0)) | (size > _LARGEST))
+        return np.asarray(((size < SMALLEST) & (size != 0)) | (size > LARGEST))
 
     values = wide.values.ravel(order="K")
-    if not any(bad(values[first : first + _CELLS]).any() for first in range(0, len(values), _CELLS)):
+    if not any(bad(values[first : first + CELLS]).any() for first in range(0, len(values), CELLS)):
         return
     row, column = np.argwhere(bad(wide.values))[0]
     value = float(wide.values[row, column])
@@ -72,7 +72,7 @@ def in_blocks(function: Callable[..., Sequence[FloatArray]], *wides: Wide) -> li
     What it makes on the way stays in the cache. It gets copies of its own, and returns (T, n) arrays.
     """
     rows, columns = wides[0].values.shape
-    width = max(8, 2 * _CELLS // max(rows, 1))
+    width = max(8, 2 * CELLS // max(rows, 1))
     if columns <= width:
         return list(function(*(np.array(w.values, order="C") for w in wides)))
     out: list[FloatArray] = []

@@ -11,6 +11,7 @@ import pandas as pd
 
 from drainstats.errors import DataError, OptionError
 from drainstats.frames import in_utc, to_pandas
+from drainstats.measures.inputs import CELLS, LARGEST, SMALLEST
 from drainstats.typing import FloatArray, IntArray
 
 DAY = 86_400_000_000_000
@@ -46,8 +47,8 @@ def events(table: Any, kind: str, needed: tuple[str, ...], optional: tuple[str, 
     Raises
     ------
     DataError
-        No rows, no index of stamps, a missing stamp, column or asset, text for numbers, stamps of an asset that
-        run backwards.
+        No rows, no index of stamps, a missing stamp, column or asset, text for numbers, numbers beyond 1e±100, stamps
+        of an asset that run backwards.
     """
     frame = to_pandas(table)
     if isinstance(frame, pd.DataFrame) and not isinstance(frame.index, pd.DatetimeIndex) and "time" in frame:
@@ -85,9 +86,19 @@ def events(table: Any, kind: str, needed: tuple[str, ...], optional: tuple[str, 
 
 def _floats(frame: pd.DataFrame, name: str) -> FloatArray:
     try:
-        return still(np.asarray(frame[name], dtype=np.float64))
+        values = still(np.asarray(frame[name], dtype=np.float64))
     except (TypeError, ValueError) as error:
         raise DataError(f"The column holds text where numbers are expected ({error}).", column=name) from error
+    for first in range(0, len(values), CELLS):
+        size = np.abs(values[first : first + CELLS])
+        far = ((size < SMALLEST) & (size != 0)) | ((size > LARGEST) & (size < np.inf))
+        if far.any():
+            row = first + int(np.argmax(far))
+            raise DataError(
+                f"{float(values[row])!r} is too far from one to compute with; change its unit.",
+                row=frame.index[row], column=name,
+            )  # fmt: skip
+    return values
 
 
 def still(array: Any) -> Any:

@@ -428,6 +428,12 @@ def test_what_cannot_be_measured_is_one_sentence():
             M.trade_measures(trades, quotes, **wrong)
 
 
+@pytest.mark.parametrize("size", [1e300, -1e300, 1e-300])
+def test_numbers_whose_squares_overflow_are_one_sentence(size):
+    with pytest.raises(DataError, match="too far from one"):
+        M.trade_measures(one_trade(price=size), TWO)
+
+
 def test_stamps_beyond_nanoseconds_are_one_sentence():
     far = pd.DatetimeIndex(["3000-01-01"]).as_unit("s")
     with pytest.raises(DataError, match="1678 to 2261"):
