@@ -80,6 +80,16 @@ def test_pools_without_liquidity_and_prices_outside():
             pool.depth_up(0.0)
 
 
+@pytest.mark.parametrize("price", [2000.0, 2100.0, 2337.0, 4000.0, 1000.0])
+def test_ranges_pay_out_what_their_positions_hold(price):
+    pool = M.ConcentratedPool(price, BOUNDS, DEPTHS)
+    held = [M.RangePosition(*ends, d) for *ends, d in zip(BOUNDS, BOUNDS[1:], DEPTHS, strict=False) if d > 0]
+    base, quote = (sum(float(getattr(p, side)(price)) for p in held) for side in ("base", "quote"))
+    assert pool.reserves == pytest.approx((base, quote))
+    for fill, most in ((pool.buy(1e9).filled, base), (pool.sell(1e9).money, quote)):
+        assert fill == pytest.approx(most)
+
+
 POSITION = M.RangePosition(1600.0, 2500.0, liquidity=1000.0)
 
 

@@ -232,6 +232,16 @@ class ConcentratedPool:
         bottoms, tops, depth = self._above()
         return float((depth * (np.clip(target, bottoms, tops) - bottoms)).sum())
 
+    @property
+    def reserves(self) -> tuple[float, float]:
+        """Base and quote units that the ranges pay out at most.
+
+        Ticks cut off at the edge of a file, or read twice, can claim more than the pool holds: compare with its
+        balances before a cost is believed.
+        """
+        (tops, bottoms, below), (low, high, above) = self._below(), self._above()
+        return float((above * (1 / low - 1 / high)).sum()), float((below * (tops - bottoms)).sum())
+
     def _below(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Root prices at the top and bottom of each range below the price, and its liquidity, from the price down."""
         roots, here = np.sqrt(self.bounds), np.sqrt(self.price)

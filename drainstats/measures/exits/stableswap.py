@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -75,18 +76,14 @@ class StableSwapPool:
     @property
     def price(self) -> float:
         """Spot price of the coin sold in the coin bought, before the fee."""
-        d, n = self.invariant, len(self.balances)
-        x = np.asarray(self.balances, dtype=np.float64)
-        tail = d * np.prod(d / (n * x))
-        slope = self.amplification * n + tail / x
-        return float(slope[self.sold] / slope[self.bought])
+        return self._slope(self.balances, self.invariant)
 
     def sell(self, quantity: float) -> Fill:
         """Sell units of one coin for the other."""
         asked = positive_number("quantity", quantity)
         x = list(self.balances)
         x[self.sold] += asked
-        left = self._balance(x)
+        left = self._balance(x, self.invariant)
         money = (x[self.bought] - left) * (1 - self.fee)
         x[self.bought] -= money
         after = StableSwapPool(tuple(x), self.amplification, self.fee, self.sold, self.bought).price
@@ -100,7 +97,7 @@ class StableSwapPool:
         x[self.sold] -= asked / (1 - self.fee)
         if x[self.sold] <= 0:
             return Fill("buy", asked, 0.0, 0.0, self.price, self.price)
-        paid = self._balance(x) - x[self.bought]
+        paid = self._balance(x, self.invariant) - x[self.bought]
         x[self.sold], x[self.bought] = self.balances[self.sold] - asked, x[self.bought] + paid
         after = StableSwapPool(tuple(x), self.amplification, self.fee, self.sold, self.bought).price
         return Fill("buy", asked, asked, paid, self.price, after)
@@ -109,17 +106,17 @@ class StableSwapPool:
         """Units that can be sold until the next one brings less than ``price`` after the fee (found by bisection)."""
         stop = positive_number("price", price) / (1 - self.fee)
         # A billion times the pool: nothing is left by then, and balances beyond it lose the invariant to rounding.
-        most = 1e9 * sum(self.balances)
+        most, d = 1e9 * sum(self.balances), self.invariant
         high = float(sum(self.balances))
-        while high < most and self._marginal(high) > stop:
+        while high < most and self._marginal(high, d) > stop:
             high *= 2
-        return self._reach(high, lambda quantity: self._marginal(quantity) > stop)
+        return self._reach(high, lambda quantity: self._marginal(quantity, d) > stop)
 
     def bought_up_to(self, price: float) -> float:
         """Units that can be bought until the next one costs more than ``price``, fee included (found by bisection)."""
         stop = positive_number("price", price) * (1 - self.fee)
-        everything = float(self.balances[self.sold])
-        return self._reach(everything, lambda quantity: self._marginal(-quantity) < stop) * (1 - self.fee)
+        everything, d = float(self.balances[self.sold]), self.invariant
+        return self._reach(everything, lambda quantity: self._marginal(-quantity, d) < stop) * (1 - self.fee)
 
     @staticmethod
     def _reach(high: float, fits: Callable[[float], bool]) -> float:
@@ -131,18 +128,24 @@ class StableSwapPool:
             low, high = (middle, high) if fits(middle) else (low, middle)
         return low
 
-    def _marginal(self, quantity: float) -> float:
-        """Spot price after ``quantity`` came in, or went out when it is negative."""
+    def _marginal(self, quantity: float, d: float) -> float:
+        """Spot price after ``quantity`` came in, or went out when it is negative; without fees D stays."""
         x = list(self.balances)
         x[self.sold] += quantity
-        x[self.bought] = self._balance(x)
-        return StableSwapPool(tuple(x), self.amplification, 0.0, self.sold, self.bought).price
+        x[self.bought] = self._balance(x, d)
+        return self._slope(x, d)
 
-    def _balance(self, x: Sequence[float]) -> float:
+    def _slope(self, x: Sequence[float], d: float) -> float:
+        """Spot price at balances with the invariant D."""
+        tail = d * prod(d / (len(x) * v) for v in x)
+        ann = self.amplification * len(x)
+        return float((ann + tail / x[self.sold]) / (ann + tail / x[self.bought]))
+
+    def _balance(self, x: Sequence[float], d: float) -> float:
         """The balance of the coin bought that keeps D, given the others."""
-        n, d, ann = len(x), self.invariant, self.amplification * len(x)
+        n, ann = len(x), self.amplification * len(x)
         others = [v for i, v in enumerate(x) if i != self.bought]
-        c = d * np.prod([d / (n * v) for v in others]) * d / (n * ann)
+        c = d * prod(d / (n * v) for v in others) * d / (n * ann)
         b = sum(others) + d / ann
         y = d
         for _ in range(255):
