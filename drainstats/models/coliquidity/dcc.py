@@ -28,9 +28,18 @@ from drainstats.models.coliquidity.correlation import (
     correlation_root,
     to_correlation,
 )
+from drainstats.models.coliquidity.dcc_passes import Weights
 from drainstats.models.coliquidity.inputs import check_target, several_assets
 from drainstats.models.coliquidity.margins import GARCH
 from drainstats.typing import FloatArray
+
+
+def pull_correlation(z: FloatArray, target: FloatArray, slope: FloatArray) -> FloatArray:
+    """Turn d f / d S (N, N) into d f / d z (T, N), where S is the second moment of z scaled to a unit diagonal."""
+    second = (z**2).mean(axis=0)
+    scale = np.sqrt(second)
+    in_moment = slope / np.outer(scale, scale) - np.diag((slope * target).sum(axis=1) / second)
+    return np.asarray(2.0 / len(z) * z @ in_moment)
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,25 @@ class DCC:
         if self.convention == "rmgarch":
             return np.asarray(np.cov(z, rowvar=False))
         return to_correlation(z.T @ z / len(z))
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """How many a, b and g."""
+        return (*self.order, 0)
+
+    def weights(self, psi: FloatArray) -> Weights:
+        """The parameters as the recursion takes them."""
+        return Weights(psi[: self.order[0]].copy(), psi[self.order[0] :].copy(), np.empty(0))
+
+    def costs(self, target: FloatArray) -> FloatArray:
+        """What one unit of each parameter takes from the stationarity bound (P + Q,)."""
+        return np.ones(sum(self.order))
+
+    def pull_target(self, z: FloatArray, target: FloatArray, slopes: FloatArray) -> FloatArray:
+        """Turn d f / d target, the first of ``slopes`` (2, N, N), into d f / d z (T, N) through the moments of z."""
+        if self.convention == "rmgarch":
+            return np.asarray(2.0 / (len(z) - 1) * (z - z.mean(axis=0)) @ slopes[0])
+        return pull_correlation(z, target, slopes[0])
 
     def fit(self, y: Any) -> DCCResult:
         """Fit the margins, then the correlation parameters.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from drainstats.models.base import free_directions
+from drainstats.models.coliquidity.dcc_passes import run
 from drainstats.models.optimise import coordinates_of, minimise, minimise_at_bounds, stationarity_gap, weights_from
-from drainstats.typing import FloatArray
+from drainstats.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from drainstats.models.coliquidity.dcc import DCC
@@ -44,26 +45,23 @@ def before_sample(spec: DCC, target: FloatArray, reported: bool) -> FloatArray:
 
 
 def likelihood(
-    spec: DCC, z: FloatArray, target: FloatArray, before: FloatArray, psi: FloatArray, slopes: bool = False
+    spec: DCC,
+    z: FloatArray,
+    target: FloatArray,
+    before: FloatArray,
+    psi: FloatArray,
+    slopes: bool = False,
+    scores: bool = True,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Log-likelihood (T,), scores (T, P + Q) and, if asked, slopes in Q (T, N, N) and direct ones in z (T, N)."""
-    from drainstats.kernels import dcc as kernels
-
-    T, N = z.shape
-    P = spec.order[0]
-    value, scores = np.empty(T), np.empty((T, len(psi)))
-    rows = T if slopes else 0
-    in_q, in_z = np.empty((rows, N, N)), np.empty((rows, N))
-    # Copies: pandas hands out read-only views, for which the kernel would be compiled once more.
-    a, b = psi[:P].copy(), psi[P:].copy()
-    lower = np.tril_indices(N)
-    kernels.dcc_likelihood(np.ascontiguousarray(z), target[lower], before[lower], a, b, value, scores, in_q, in_z)
-    return value, scores, in_q, in_z
+    one = run(z, z, target, before, spec.weights(psi), scores=scores, slopes=slopes)
+    value = one.logdet - 0.5 * (one.quadratic - (z**2).sum(axis=1))
+    return value, one.scores, one.slopes, one.direct + z if slopes else one.direct
 
 
 def joint_loglikelihood(spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> float:
     """Log-likelihood of the data: margins plus correlation, as reported."""
-    value = likelihood(spec, margins.std_resid_values, target, before_sample(spec, target, True), psi)[0]
+    value = likelihood(spec, margins.std_resid_values, target, before_sample(spec, target, True), psi, scores=False)[0]
     return margins.loglikelihood + float(value.sum())
 
 
@@ -73,110 +71,158 @@ def walk(
     """Q in time order, ``rows`` steps at once, each block preceded by the last ``keep`` matrices before it."""
     from drainstats.kernels import dcc as kernels
 
-    P, Q = spec.order
-    m, N = max(P, Q), z.shape[1]
-    a, b = psi[:P].copy(), psi[P:].copy()
-    shocks = np.repeat(before_sample(spec, target, True)[None], m, axis=0)
-    old = np.repeat(target[None], m, axis=0)
+    weights, N = spec.weights(psi), z.shape[1]
+    m, stack = weights.lags, target.reshape(-1, N, N)
+    shocks = np.repeat(before_sample(spec, target, True).reshape(-1, 1, N, N), m, axis=1)
+    old = np.repeat(stack[:1], m, axis=0)
     for first in range(0, len(z), rows):
         block = np.ascontiguousarray(z[first : first + rows])
         q = np.empty((m + len(block), N, N))
         q[:m] = old
-        kernels.dcc_path(block, target, shocks, a, b, q)
+        kernels.dcc_path(block, stack, shocks, weights.a, weights.b, weights.g, q)
         yield q[m - keep :]
-        news = (
-            block[:, :, None] * block[:, None, :]
-            if len(block) <= m
-            else np.einsum("ti,tj->tij", block[-m:], block[-m:])
-        )
-        shocks, old = np.concatenate([shocks, news])[-m:], q[-m:].copy()
+        tail = block[-m:]
+        parts = (tail, np.minimum(tail, 0.0))[: len(stack)]
+        news = np.array([np.einsum("ti,tj->tij", part, part) for part in parts])
+        shocks, old = np.concatenate([shocks, news], axis=1)[:, -m:], q[-m:].copy()
 
 
-def _start(order: tuple[int, int], total_a: float, total_b: float) -> FloatArray:
-    """Weights that fade with the lag."""
-    fading = [0.7 ** np.arange(k) for k in order]
-    parts = [total * f / f.sum() for total, f in zip((total_a, total_b), fading, strict=True) if len(f)]
-    return coordinates_of(np.concatenate(parts), LIMIT)
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What the search needs to know of a model.
+
+    names: of the parameters (a..., b..., g...); sizes: how many a, b and g; costs (k,): what one unit of each takes
+    from the stationarity bound; evaluate: psi to log-likelihoods (T,) and scores (T, k); quick: psi to a cheap
+    criterion that ranks starts, low is good.
+    """
+
+    names: list[str]
+    sizes: tuple[int, int, int]
+    costs: FloatArray
+    evaluate: Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+    quick: Callable[[FloatArray], float]
+
+    @property
+    def news(self) -> BoolArray:
+        """Which parameters weigh shocks (k,)."""
+        return np.repeat([True, False, True], self.sizes)
+
+    @property
+    def bound(self) -> str:
+        """The stationarity bound in words."""
+        return "sum of a, b and delta g" if self.sizes[2] else "sum of a and b"
 
 
 def fit_correlation(spec: DCC, z: FloatArray, target: FloatArray) -> CorrelationFit:
-    """Maximise the correlation likelihood; the starts are ranked on a handful of assets, which is cheap."""
-    T, N = z.shape
+    """Maximise the correlation likelihood of DCC or ADCC; starts are ranked on a handful of assets, which is cheap."""
     before = before_sample(spec, target, False)
+    few = np.unique(np.linspace(0, z.shape[1] - 1, min(z.shape[1], 6)).astype(int))
+    block = (..., few[:, None], few[None, :])
 
-    def at_weights(psi: FloatArray) -> tuple[float, FloatArray]:
-        value, scores, _, _ = likelihood(spec, z, target, before, psi)
-        return -float(value.sum()) / T, -scores.sum(axis=0) / T
+    def evaluate(psi: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return likelihood(spec, z, target, before, psi)[:2]
+
+    def quick(psi: FloatArray) -> float:
+        return -float(likelihood(spec, z[:, few], target[block], before[block], psi, scores=False)[0].sum())
+
+    return search(Problem(spec.parameter_names, spec.sizes, spec.costs(target), evaluate, quick))
+
+
+def _start(sizes: tuple[int, int, int], total_a: float, total_b: float) -> FloatArray:
+    """Weights that fade with the lag; a third of the news falls to g where there is one."""
+    share = 1.0 / 3.0 if sizes[2] else 0.0
+    totals = (total_a * (1.0 - share), total_b, total_a * share)
+    fading = [0.7 ** np.arange(k) for k in sizes]
+    parts = [total * f / f.sum() for total, f in zip(totals, fading, strict=True) if len(f)]
+    return coordinates_of(np.concatenate(parts), LIMIT)
+
+
+def search(problem: Problem) -> CorrelationFit:
+    """Climb from the best of a few starts; later starts run only when the first ends in a corner.
+
+    The search runs in weights w = costs * psi, whose sum stays below the limit.
+    """
+    recent: dict[bytes, tuple[FloatArray, FloatArray]] = {}
+
+    def evaluate(w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        key = w.tobytes()
+        if key not in recent:
+            value, scores = problem.evaluate(w / problem.costs)
+            recent.clear()
+            recent[key] = value, scores / problem.costs
+        return recent[key]
+
+    def at_weights(w: FloatArray) -> tuple[float, FloatArray]:
+        value, scores = evaluate(w)
+        return -float(value.mean()), -scores.mean(axis=0)
 
     def objective(u: FloatArray) -> tuple[float, FloatArray]:
-        psi, jacobian = weights_from(u, LIMIT)
-        value, gradient = at_weights(psi)
+        w, jacobian = weights_from(u, LIMIT)
+        value, gradient = at_weights(w)
         return value, jacobian.T @ gradient
 
-    few = np.unique(np.linspace(0, N - 1, min(N, 6)).astype(int))
-    small = target[np.ix_(few, few)], before[np.ix_(few, few)]
+    def metric(u: FloatArray) -> FloatArray:
+        """Inverse outer product of the scores at a start: a first guess of the curvature."""
+        w, jacobian = weights_from(u, LIMIT)
+        scores = evaluate(w)[1] @ jacobian
+        curvature = scores.T @ scores / len(scores)
+        return np.linalg.inv(curvature + 1e-6 * np.trace(curvature) * np.eye(len(u)))
 
     def quick(u: FloatArray) -> float:
-        return -float(likelihood(spec, z[:, few], small[0], small[1], weights_from(u, LIMIT)[0])[0].sum())
+        return problem.quick(weights_from(u, LIMIT)[0] / problem.costs)
 
-    starts = sorted((_start(spec.order, *pair) for pair in STARTING_GRID), key=quick)
     best, count = None, 0
-    for u in starts:
-        found = minimise(objective, u, _metric(spec, z, target, before, u))
+    for u in sorted((_start(problem.sizes, *pair) for pair in STARTING_GRID), key=quick):
+        found = minimise(objective, u, metric(u))
         count += found.evaluations
         if best is None or found.value < best.value:
             best = found
-        weights = weights_from(best.x, LIMIT)[0]
-        cornered = weights[: spec.order[0]].sum() < 1e-4 or weights.sum() > LIMIT - 1e-4
+        w = weights_from(best.x, LIMIT)[0]
+        cornered = w[problem.news].sum() < 1e-4 or w.sum() > LIMIT - 1e-4
         if not cornered and np.abs(best.gradient).max() < 1e-6:
             break
     assert best is not None
-    psi = weights_from(best.x, LIMIT)[0]
-    if not stationarity_gap(psi, at_weights(psi)[1], LIMIT) < GAP:
-        psi = minimise_at_bounds(at_weights, psi, LIMIT, 0).x
-    return _settle(spec, z, target, before, psi, count)
-
-
-def _metric(spec: DCC, z: FloatArray, target: FloatArray, before: FloatArray, u: FloatArray) -> FloatArray:
-    """Inverse outer product of the scores at a start: a first guess of the curvature."""
-    psi, jacobian = weights_from(u, LIMIT)
-    scores = likelihood(spec, z, target, before, psi)[1] @ jacobian
-    curvature = scores.T @ scores / len(z)
-    return np.linalg.inv(curvature + 1e-6 * np.trace(curvature) * np.eye(len(u)))
+    w = weights_from(best.x, LIMIT)[0]
+    if not stationarity_gap(w, at_weights(w)[1], LIMIT) < GAP:
+        w = minimise_at_bounds(at_weights, w, LIMIT, 0).x
+    return _settle(problem, evaluate, w, count)
 
 
 def _settle(
-    spec: DCC, z: FloatArray, target: FloatArray, before: FloatArray, psi: FloatArray, count: int
+    problem: Problem,
+    evaluate: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    w: FloatArray,
+    count: int,
 ) -> CorrelationFit:
     """Put vanishing weights on zero if the likelihood does not mind; judge convergence; say what is not identified."""
-    P = spec.order[0]
-    value, scores, _, _ = likelihood(spec, z, target, before, psi)
-    snapped = np.where(psi < 1e-6, 0.0, psi)
-    if snapped[:P].sum() == 0.0 or psi[:P].sum() < 1e-5:
-        snapped[:P] = 0.0
-    if (snapped != psi).any():
-        value0, scores0, _, _ = likelihood(spec, z, target, before, snapped)
+    news = problem.news
+    value, scores = evaluate(w)
+    snapped = np.where(w < 1e-6, 0.0, w)
+    if snapped[news].sum() == 0.0 or w[news].sum() < 1e-5:
+        snapped[news] = 0.0
+    if (snapped != w).any():
+        value0, scores0 = evaluate(snapped)
         if value0.sum() >= value.sum() - 1e-5:
-            psi, scores = snapped, scores0
-    gap = stationarity_gap(psi, -scores.mean(axis=0), LIMIT)
-    free = psi > 0.0
+            w, scores = snapped, scores0
+    gap = stationarity_gap(w, -scores.mean(axis=0), LIMIT)
+    free = w > 0.0
     notes: list[str] = []
-    if not free[:P].any():
+    if not free[news].any():
         free[:] = False
-        notes.append("a = 0: the correlation does not move, b is not identified; no standard errors for a and b")
+        still = "a = g = 0" if problem.sizes[2] else "a = 0"
+        notes.append(f"{still}: the correlation does not move, b is not identified; no standard errors for them")
     elif not free.all():
-        held = ", ".join(n for n, f in zip(spec.parameter_names, free, strict=True) if not f)
+        held = ", ".join(n for n, f in zip(problem.names, free, strict=True) if not f)
         notes.append(f"{held} on the bound 0: no standard error; the others are conditional on it")
-    at_limit = bool(psi.sum() > LIMIT - 1e-6)
+    at_limit = bool(w.sum() > LIMIT - 1e-6)
     if at_limit:
-        notes.append(f"sum of a and b at its limit {LIMIT:g}: standard errors are conditional on it")
-    basis = free_directions(free, np.ones(len(psi)) if at_limit else None)
-    converged = bool(np.isfinite(gap) and gap * len(z) < LOSS)
+        notes.append(f"{problem.bound} at its limit {LIMIT:g}: standard errors are conditional on it")
+    basis = free_directions(free, np.ones(len(w)) if at_limit else None) / problem.costs[:, None]
+    converged = bool(np.isfinite(gap) and gap * len(scores) < LOSS)
     if not converged:
-        notes.append(
-            f"a and b not converged: a step could still gain {gap * len(z):.3g} of log-likelihood to first order"
-        )
-    return CorrelationFit(psi, basis, gap, converged, tuple(notes), count)
+        gain = f"a step could still gain {gap * len(scores):.3g} of log-likelihood to first order"
+        notes.append(f"the weights have not converged: {gain}")
+    return CorrelationFit(w / problem.costs, basis, gap, converged, tuple(notes), count)
 
 
 def _slopes(spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -187,20 +233,14 @@ def _slopes(spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray
     from drainstats.kernels import dcc as kernels
 
     z = margins.std_resid_values
-    T, N = z.shape
-    P = spec.order[0]
+    N = z.shape[1]
+    weights = spec.weights(psi)
     _, scores, slopes, in_z = likelihood(spec, z, target, before_sample(spec, target, True), psi, slopes=True)
-    in_target, in_before = np.zeros((N, N)), np.zeros((N, N))
-    a, b = psi[:P].copy(), psi[P:].copy()
-    kernels.dcc_adjoint(z, a, b, slopes, in_z, in_target, in_before)
-    if spec.convention == "rmgarch":
-        in_z += 2.0 / (T - 1) * (z - z.mean(axis=0)) @ in_target
-    else:
-        in_target += in_before
-        second = (z**2).mean(axis=0)
-        scale = np.sqrt(second)
-        in_moment = in_target / np.outer(scale, scale) - np.diag((in_target * target).sum(axis=1) / second)
-        in_z += 2.0 / T * z @ in_moment
+    in_targets, in_before = np.zeros((2, N, N)), np.zeros((2, N, N))
+    kernels.dcc_adjoint(z, weights.a, weights.b, weights.g, slopes, in_z, in_targets, in_before)
+    if spec.convention == "engle":
+        in_targets += in_before
+    in_z += spec.pull_target(z, target, in_targets)
     return scores.sum(axis=0), margins.pull_back(in_z)
 
 
