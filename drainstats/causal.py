@@ -91,6 +91,7 @@ CAUSAL: dict[str, str] = {
     "GARCHResult.filter": "fixed parameters, variance from earlier rows",
     "CCCResult.filter": "fixed parameters",
     "DCCResult.filter": "fixed parameters, target and start",
+    "DECOResult.filter": "fixed parameters, target and start",
 }
 NOT_CAUSAL: dict[str, str] = {
     "measures.liquidity_factors": "factors and loadings from the whole sample",
@@ -103,6 +104,7 @@ NOT_CAUSAL: dict[str, str] = {
     "DCCResult.covariance": "parameters and target from the whole sample",
     "DCCResult.pair": "parameters and target from the whole sample",
     "DCCResult.average_correlation": "parameters and target from the whole sample",
+    "DECOResult.rho": "parameters and target from the whole sample",
     "PanelRegressionResult.residuals": "parameters from the whole sample",
     "backtest_signals": "scores the whole history; its alarms use earlier rows only",
     "load_dataset": "repairs and adjusted prices use the whole history",

@@ -19,7 +19,7 @@ O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
 MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
-    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "Episode", "GARCH", "LocalProjection",
+    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "Episode", "GARCH", "LocalProjection",
     "PanelRegression", "causal",
     "episode_catalogue", "episodes_table", "errors", "fetch_binance",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
@@ -30,6 +30,7 @@ NOT_TIMED = {
     "measures.SquareRootLaw",
     "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell", "measures.exit_horizon",
     "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
+    "constant_correlation_test", "margin_diagnostics", "portmanteau", "shrink_correlation",
 }  # fmt: skip
 
 
@@ -193,6 +194,7 @@ CASES = {
     "GARCHResult.filter": (filtered(ds.GARCH()), MOVES, 3),
     "CCCResult.filter": (filtered(ds.CCC()), MOVES, 3),
     "DCCResult.filter": (filtered_correlation(ds.DCC()), MOVES, 3),
+    "DECOResult.filter": (filtered_correlation(ds.DECO()), MOVES, 3),
 }
 
 
@@ -220,7 +222,7 @@ def test_every_public_name_is_listed():
 
 def test_every_timed_accessor_of_the_results_is_listed():
     listed = {*CAUSAL, *NOT_CAUSAL}
-    for spec in (ds.GARCH(), ds.CCC(), ds.DCC()):
+    for spec in (ds.GARCH(), ds.CCC(), ds.DCC(), ds.DECO()):
         result = spec.fit(MOVES.iloc[:150])
         for name in dir(result):
             if name.startswith("_") or name in ("y", "index", "margins", "plot", "iter") or name.endswith("_values"):

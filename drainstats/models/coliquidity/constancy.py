@@ -1,0 +1,258 @@
+"""Is the correlation constant?
+
+    H0: corr(z[t]) = R for every t,   z[t]: residuals standardised by margins fitted one by one
+
+Engle and Sheppard (2001), NBER working paper 8554: with u[t] = R^-1/2 z[t] and Y[t] the products u_i u_j, i < j, all
+pairs share one regression of Y[t] on a constant and Y[t-1], ..., Y[t-s], and d' X'X d / s2 is compared with chi2.
+They count s + 1 coefficients. R is estimated from the same z, so that the mean of Y is zero by construction and the
+constant is no coefficient that could be anything: the degrees of freedom are s, and with s + 1 the test is too timid.
+
+Tse (2000), Journal of Econometrics 98, 107-127: R_ij[t] = R_ij + d_ij z_i[t-1] z_j[t-1] and a Lagrange multiplier test
+of all d_ij = 0. Ours takes the scores of d with the lagged products about their mean, which makes them blind to the
+estimation of R, subtracts what they share with the margins' scores, and studentises with their own covariance:
+neither the two steps nor heavy tails disturb it. Tse's covariance is the outer product at the joint maximum under
+normality, and his products are of returns.
+
+Bera and Kim (2002), Journal of Empirical Finance 9, 171-195: the information matrix test of a bivariate model,
+(sum_t v1^2 v2^2 - 1 - 2 r^2)^2 / (4 T (1 + 4 r^2 + r^4)), v1 = (z1 - r z2) / sqrt(1 - r^2) and v2 the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from drainstats.errors import DataError, check_option, check_whole
+from drainstats.models.coliquidity.correlation import correlation_root, to_correlation
+from drainstats.models.coliquidity.inputs import check_target, several_assets
+from drainstats.models.coliquidity.margins import GARCH
+from drainstats.typing import FloatArray
+
+METHODS = ("engle_sheppard", "tse", "bera_kim", "bootstrap")
+NULL = "the correlation of the standardised residuals is the same at every time"
+
+
+@dataclass(frozen=True)
+class ConstancyTest:
+    """A test of constant correlation.
+
+    Attributes
+    ----------
+    method : its name.
+    statistic : float
+    df : int or None. Degrees of freedom of the chi-squared distribution; None when the null distribution is drawn.
+    p_value : float
+    null, alternative : the hypotheses in words.
+    nobs, assets : rows and columns used.
+    notes : what to keep in mind.
+    """
+
+    method: str
+    statistic: float
+    df: int | None
+    p_value: float
+    null: str
+    alternative: str
+    nobs: int
+    assets: int
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        law = "random order of the rows" if self.df is None else f"chi2({self.df})"
+        lines = [
+            f"<Test of constant correlation, {self.method}: {self.nobs} rows, {self.assets} assets",
+            f" null:        {self.null}",
+            f" alternative: {self.alternative}",
+            f" statistic {self.statistic:.4f}, {law}, p = {self.p_value:.4g}>",
+        ]
+        return "\n".join(lines + [f" note: {n}" for n in self.notes])
+
+
+def constant_correlation_test(
+    y: Any,
+    method: Literal["engle_sheppard", "tse", "bera_kim", "bootstrap"] = "engle_sheppard",
+    lags: int = 5,
+    margins: GARCH | None = GARCH(),  # noqa: B008
+    replications: int = 999,
+    seed: int = 0,
+) -> ConstancyTest:
+    """Test whether the correlation between series is constant.
+
+    Parameters
+    ----------
+    y : (T, N) table or array, or a fitted result
+        Returns or innovations in any unit, complete rows; standardised residuals with ``margins=None``; or a fitted
+        `GARCHResult`, `CCCResult` or `DCCResult`, whose margins are used.
+    method : {"engle_sheppard", "tse", "bera_kim", "bootstrap"}, default "engle_sheppard"
+        "engle_sheppard": one regression of the products of whitened residuals on their lags, pooled over pairs; power
+        against correlations that move together. "tse": a Lagrange multiplier test with one parameter a pair; needs
+        many more rows than pairs. "bera_kim": two assets only; rejects heavy tails that strike both at once as well.
+        "bootstrap": the Engle-Sheppard statistic against its values when the rows of the residuals stand in random
+        order, which needs no limit theory.
+    lags : int, default 5
+        For "engle_sheppard" and "bootstrap"; "tse" has one lag.
+    margins : GARCH or None, default GARCH()
+        Fitted to every series of a table; None takes the table as standardised residuals.
+    replications : int, default 999
+        Random orders of "bootstrap".
+    seed : int, default 0
+
+    Returns
+    -------
+    ConstancyTest
+
+    Raises
+    ------
+    DataError
+        One asset, more than two with "bera_kim", too few rows, missing values, duplicated series.
+
+    References
+    ----------
+    Engle and Sheppard (2001), NBER 8554; Tse (2000), J. Econometrics 98, 107-127; Bera and Kim (2002), J. Empirical
+    Finance 9, 171-195.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> z = np.random.default_rng(1).standard_normal((800, 3))
+    >>> found = constant_correlation_test(z, margins=None)
+    >>> found.df, bool(found.p_value > 0.05)
+    (5, True)
+    """
+    check_option("method", method, METHODS)
+    check_whole("lags", lags, 1)
+    check_whole("replications", replications, 19)
+    z, fitted, columns = _residuals(y, margins)
+    T, N = z.shape
+    if 10 + 2 * lags > T:
+        raise DataError(f"{T} rows came and {lags} lags need at least {10 + 2 * lags}; take fewer lags or more rows.")
+    # Unit second moments, so that the whitened products have mean zero exactly.
+    z = z / np.sqrt((z**2).mean(axis=0))
+    R = to_correlation(z.T @ z / T)
+    check_target(R, columns)
+    shared = "one coefficient a lag, common to all pairs, is not zero"
+    if method == "tse":
+        value, df, notes = _tse(z, R, fitted)
+        return ConstancyTest(
+            method, value, df, _chi2(value, df), NULL, "some pair reacts to its last products", T, N, notes
+        )
+    if method == "bera_kim":
+        if N != 2:
+            raise DataError(f"The Bera-Kim test is for two assets and {N} came; pass one pair at a time.")
+        value, notes = _bera_kim(z, R[0, 1])
+        return ConstancyTest(
+            method, value, 1, _chi2(value, 1), NULL, "the correlation varies, in whatever way", T, N, notes
+        )
+    products = whitened_products(z, R)
+    value = engle_sheppard_statistic(products, lags)
+    if method == "bootstrap":
+        p = _random_order(products, lambda rows: engle_sheppard_statistic(rows, lags), value, replications, seed)
+        notes = (f"{replications} random orders of the rows, seed {seed}",)
+        return ConstancyTest(method, value, None, p, NULL, shared, T, N, notes)
+    published = f"with the {lags + 1} degrees of freedom of the paper p = {_chi2(value, lags + 1):.4g}"
+    return ConstancyTest(method, value, lags, _chi2(value, lags), NULL, shared, T, N, (published,))
+
+
+def _residuals(y: Any, margins: GARCH | None) -> tuple[FloatArray, Any, Any]:
+    """Standardised residuals (T, N), the margins they come from (or None), and names."""
+    fitted = getattr(y, "margins", y if hasattr(y, "std_resid_values") else None)
+    if fitted is None:
+        wide = several_assets(y, 10)
+        if margins is None:
+            return wide.values, None, wide.columns
+        fitted = margins.fit(wide.like(wide.values))
+    z = np.asarray(fitted.std_resid_values)
+    if z.shape[1] < 2:
+        raise DataError("One asset came and a correlation needs two.")
+    return z, fitted, fitted.columns
+
+
+def _chi2(value: float, df: int) -> float:
+    from scipy.special import chdtrc
+
+    return float(chdtrc(df, value))
+
+
+def whitened_products(z: FloatArray, R: FloatArray) -> FloatArray:
+    """Y (T, M): products u_i u_j, i < j, of u = R^-1/2 z with the symmetric root."""
+    values, vectors = np.linalg.eigh(R)
+    u = z @ (vectors / np.sqrt(values)) @ vectors.T
+    i, j = np.triu_indices(z.shape[1], 1)
+    return np.asarray(u[:, i] * u[:, j])
+
+
+def engle_sheppard_statistic(products: FloatArray, lags: int) -> float:
+    """d' X'X d / s2 of the pooled regression of ``products`` (T, M) on a constant and ``lags`` own lags."""
+    T, M = products.shape
+    table = np.empty((lags + 2, (T - lags) * M))
+    table[0] = 1.0
+    for k in range(lags + 1):
+        table[k + 1] = products[lags - k : T - k].ravel()
+    gram = table @ table.T
+    # Row 1 is the left side; the constant and the lags are the right one.
+    right = [0, *range(2, lags + 2)]
+    explained = float(gram[1, right] @ np.linalg.solve(gram[np.ix_(right, right)], gram[1, right]))
+    variance = (gram[1, 1] - explained) / (table.shape[1] - lags - 1)
+    return explained / variance
+
+
+def _random_order(
+    rows: FloatArray, statistic: Callable[[FloatArray], float], value: float, replications: int, seed: int
+) -> float:
+    """Rank of ``value`` among the statistics of ``rows`` in random order; whitening does not depend on the order."""
+    rng = np.random.default_rng(seed)
+    drawn = [statistic(rows[rng.permutation(len(rows))]) for _ in range(replications)]
+    return (1 + int((np.array(drawn) >= value).sum())) / (replications + 1)
+
+
+def _tse(z: FloatArray, R: FloatArray, fitted: Any) -> tuple[float, int, tuple[str, ...]]:
+    """The statistic, its degrees of freedom, and what to keep in mind."""
+    T, N = z.shape
+    i, j = np.triu_indices(N, 1)
+    pairs = len(i)
+    if 2 * pairs >= T:
+        raise DataError(
+            f"{T} rows came for {pairs} pairs and the test estimates their covariance; take fewer assets, more rows, "
+            'or method="engle_sheppard".'
+        )
+    P = np.asarray(np.linalg.inv(R), dtype=np.float64)
+    u = z @ P
+    before = z[:-1, i] * z[:-1, j]
+    news: FloatArray = np.zeros((T, pairs))
+    news[1:] = before - before.mean(axis=0)
+    moments = news * (u[:, i] * u[:, j] - P[i, j])
+    if fitted is not None:
+        moments = moments - _shared_with_margins(fitted, u, P, news)
+    mean = moments.sum(axis=0)
+    value = float(mean @ np.linalg.solve(moments.T @ moments, mean))
+    few = () if 20 * pairs <= T else (f"{T} rows for {pairs} parameters are few: the test is timid",)
+    return value, pairs, few
+
+
+def _shared_with_margins(fitted: Any, u: FloatArray, P: FloatArray, news: FloatArray) -> FloatArray:
+    """What of the moments (T, M) the estimation of the margins takes part in: D A^-1 scores."""
+    T = len(u)
+    slopes = np.empty((news.shape[1], fitted.bread.shape[0]))
+    for k, (a, b) in enumerate(zip(*np.triu_indices(u.shape[1], 1), strict=True)):
+        in_z = u[:, [b]] * P[a] + u[:, [a]] * P[b]
+        slopes[k] = fitted.pull_back(news[:, [k]] * in_z) / T
+    basis = fitted.basis
+    inner = basis.T @ fitted.bread @ basis
+    return np.asarray((fitted.score_values @ basis) @ np.linalg.solve(inner.T, (slopes @ basis).T))
+
+
+def _bera_kim(z: FloatArray, r: float) -> tuple[float, tuple[str, ...]]:
+    """The statistic, and a note when the tails alone can have made it."""
+    T = len(z)
+    spread = np.sqrt(1.0 - r**2)
+    first, second = (z[:, 0] - r * z[:, 1]) / spread, (z[:, 1] - r * z[:, 0]) / spread
+    total = float((first**2 * second**2 - 1.0 - 2.0 * r**2).sum())
+    value = total**2 / (4.0 * T * (1.0 + 4.0 * r**2 + r**4))
+    distance = (np.linalg.solve(correlation_root(np.array([[1.0, r], [r, 1.0]])), z.T) ** 2).sum(axis=0)
+    # The mean of the squared distance of a bivariate normal squared is 8 with variance 320.
+    if float((distance**2).mean()) <= 8.0 + 3.0 * np.sqrt(320.0 / T):
+        return value, ()
+    return value, ("the tails are heavier than normal, which this test rejects even when the correlation is constant",)
