@@ -10,8 +10,8 @@ constant is no coefficient that could be anything: the degrees of freedom are s,
 Tse (2000), Journal of Econometrics 98, 107-127: R_ij[t] = R_ij + d_ij z_i[t-1] z_j[t-1] and a Lagrange multiplier test
 of all d_ij = 0. Ours takes the scores of d with the lagged products about their mean, which makes them blind to the
 estimation of R, subtracts what they share with the margins' scores, and studentises with their own covariance:
-neither the two steps nor heavy tails disturb it. Tse's covariance is the outer product at the joint maximum under
-normality, and his products are of returns.
+neither the two steps nor heavy tails disturb it in long samples (docs/constancy.md says how long). Tse's covariance is
+the outer product at the joint maximum under normality, and his products are of returns.
 
 Bera and Kim (2002), Journal of Empirical Finance 9, 171-195: the information matrix test of a bivariate model,
 (sum_t v1^2 v2^2 - 1 - 2 r^2)^2 / (4 T (1 + 4 r^2 + r^4)), v1 = (z1 - r z2) / sqrt(1 - r^2) and v2 the other way round.
@@ -88,8 +88,9 @@ def constant_correlation_test(
         `GARCHResult`, `CCCResult` or `DCCResult`, whose margins are used.
     method : {"engle_sheppard", "tse", "bera_kim", "bootstrap"}, default "engle_sheppard"
         "engle_sheppard": one regression of the products of whitened residuals on their lags, pooled over pairs; power
-        against correlations that move together. "tse": a Lagrange multiplier test with one parameter a pair; needs
-        many more rows than pairs. "bera_kim": two assets only; rejects heavy tails that strike both at once as well.
+        against correlations that move together. "tse": a Lagrange multiplier test with one parameter a pair; needs many
+        more rows than pairs, the more so under heavy tails. "bera_kim": two assets only; rejects heavy tails that
+        strike both at once as well.
         "bootstrap": the Engle-Sheppard statistic against its values when the rows of the residuals stand in random
         order, which needs no limit theory.
     lags : int, default 5
@@ -228,7 +229,11 @@ def _tse(z: FloatArray, R: FloatArray, fitted: Any) -> tuple[float, int, tuple[s
         moments = moments - _shared_with_margins(fitted, u, P, news)
     mean = moments.sum(axis=0)
     value = float(mean @ np.linalg.solve(moments.T @ moments, mean))
-    few = () if 20 * pairs <= T else (f"{T} rows for {pairs} parameters are few: the test is timid",)
+    few = (
+        ()
+        if 20 * pairs <= T
+        else (f"{T} rows for {pairs} parameters are few: the level is not 5 % (see docs/constancy.md)",)
+    )
     return value, pairs, few
 
 
