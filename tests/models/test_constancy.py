@@ -254,6 +254,10 @@ def test_bad_input_is_a_sentence(constant):
         test(constant[["A"]])
     with pytest.raises(DataError, match="needs two"):
         test(ds.GARCH().fit(constant["A"]))
+    broken = ds.GARCH().fit(constant)
+    object.__setattr__(broken, "std_resid_values", broken.std_resid_values * np.array([1.0, np.nan, 1.0]))
+    with pytest.raises(DataError, match=r"no residuals.*column B"):
+        test(broken)
     with pytest.raises(DataError, match="same series"):
         test(constant.assign(D=constant["A"]), margins=None)
     with pytest.raises(DataError, match="missing"):

@@ -168,6 +168,9 @@ def _residuals(y: Any, margins: GARCH | None) -> tuple[FloatArray, Any, Any]:
     z = np.asarray(fitted.std_resid_values)
     if z.shape[1] < 2:
         raise DataError("One asset came and a correlation needs two.")
+    if not np.isfinite(z).all():
+        lost = fitted.columns[~np.isfinite(z).all(axis=0)][0]
+        raise DataError("A series of the result has no residuals; leave it out and fit again.", column=lost)
     return z, fitted, fitted.columns
 
 

@@ -33,7 +33,7 @@ from drainstats.models.coliquidity import correlation
 from drainstats.models.coliquidity.correlation import CorrelationForecast, CorrelationResult, check_horizon
 from drainstats.models.coliquidity.equicorrelation_search import GroupSums, correlation_moments, fit_correlation
 from drainstats.models.coliquidity.inputs import complete_rows
-from drainstats.models.coliquidity.margins import GARCH
+from drainstats.models.coliquidity.margins import GARCH, GARCHResult
 from drainstats.typing import FloatArray, IntArray
 
 
@@ -131,7 +131,7 @@ class DECO:
         psi = pd.Series(found.psi, index=self.parameter_names)
         return DECOResult(
             params=pd.concat([margins.params, psi]).rename("estimate"),
-            loglikelihood=margins.loglikelihood + found.loglikelihood,
+            loglikelihood=_gaussian(margins) + found.loglikelihood,
             converged=margins.converged and found.converged,
             notes=(*margins.notes, *found.notes),
             nobs=len(wide.values),
@@ -272,7 +272,7 @@ class DECOResult(CorrelationResult):
         value = float(kernels.block_likelihood(state, sums.m, sums.s, sums.sizes)[0].sum())
         return replace(
             self,
-            loglikelihood=margins.loglikelihood + value,
+            loglikelihood=_gaussian(margins) + value,
             nobs=margins.nobs,
             margins=margins,
             origin=self.origin or self,
@@ -321,6 +321,12 @@ class DECOResult(CorrelationResult):
             news = GroupSums.of(z[t : t + 1], codes).news[0] - self.level
             x, q = [*x[1:], news], [*q[1:], step]
         return pd.DataFrame(self.margins.drive(z)[burn:], columns=self.columns)
+
+
+def _gaussian(margins: GARCHResult) -> float:
+    """Log-likelihood of independent normal shocks at the margins' means and variances."""
+    z = margins.std_resid_values
+    return float(-np.log(margins.volatility_values).sum() - 0.5 * (np.log(2.0 * np.pi) * z.size + (z**2).sum()))
 
 
 def group_levels(state: FloatArray, sizes: FloatArray) -> FloatArray:
