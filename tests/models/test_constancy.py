@@ -14,6 +14,7 @@ from scipy.special import chdtrc
 
 import drainstats as ds
 from drainstats.errors import DataError, OptionError
+from drainstats.models.coliquidity import constancy
 from drainstats.models.coliquidity.constancy import engle_sheppard_statistic, whitened_products
 from tests.models import twins
 
@@ -62,6 +63,13 @@ def test_engle_sheppard_equals_brute_force(constant, lags):
     assert found.statistic == pytest.approx(_engle_sheppard(z, lags), rel=1e-9)
     assert found.df == lags
     assert found.p_value == pytest.approx(chdtrc(lags, found.statistic))
+
+
+def test_many_pairs_are_taken_a_few_at_a_time(monkeypatch):
+    rows = np.random.default_rng(0).standard_normal((100, 10))
+    whole = engle_sheppard_statistic(rows, 3)
+    monkeypatch.setattr(constancy, "CHUNK", 350)
+    assert engle_sheppard_statistic(rows, 3) == pytest.approx(whole, rel=1e-10)
 
 
 def test_the_constant_is_zero_by_construction(constant):

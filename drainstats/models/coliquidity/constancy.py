@@ -32,6 +32,8 @@ from drainstats.models.coliquidity.margins import GARCH
 from drainstats.typing import FloatArray
 
 METHODS = ("engle_sheppard", "tse", "bera_kim", "bootstrap")
+# Numbers of the products that are taken at once.
+CHUNK = 2**15
 NULL = "the correlation of the standardised residuals is the same at every time"
 
 
@@ -191,15 +193,18 @@ def whitened_products(z: FloatArray, R: FloatArray) -> FloatArray:
 def engle_sheppard_statistic(products: FloatArray, lags: int) -> float:
     """d' X'X d / s2 of the pooled regression of ``products`` (T, M) on a constant and ``lags`` own lags."""
     T, M = products.shape
-    table = np.empty((lags + 2, (T - lags) * M))
-    table[0] = 1.0
-    for k in range(lags + 1):
-        table[k + 1] = products[lags - k : T - k].ravel()
-    gram = table @ table.T
+    gram = np.zeros((lags + 2, lags + 2))
+    width = max(1, CHUNK // T)
+    for first in range(0, M, width):
+        block = products[:, first : first + width]
+        table = np.ones((lags + 2, (T - lags) * block.shape[1]))
+        for k in range(lags + 1):
+            table[k + 1] = block[lags - k : T - k].ravel()
+        gram += table @ table.T
     # Row 1 is the left side; the constant and the lags are the right one.
     right = [0, *range(2, lags + 2)]
     explained = float(gram[1, right] @ np.linalg.solve(gram[np.ix_(right, right)], gram[1, right]))
-    variance = (gram[1, 1] - explained) / (table.shape[1] - lags - 1)
+    variance = (gram[1, 1] - explained) / ((T - lags) * M - lags - 1)
     return explained / variance
 
 
