@@ -8,9 +8,10 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import IO, Any
 
 from drainstats.errors import DataError, require_extra
 
@@ -103,6 +104,38 @@ def opener_of(path: Path) -> Callable[[Path], Any] | None:
     with path.open("rb") as file:
         start = file.read(6)
     return next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[tuple[IO[bytes], str]]:
+    """A stream of a file's uncompressed bytes, and the name of the file or of the one member of a zip.
+
+    What opening may raise becomes a `DataError`; reading raises one of `FAULTS` where the file is damaged or cut off.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "x.csv.gz"
+    >>> _ = path.write_bytes(gzip.compress(b"a,b"))
+    >>> with unpacked(path) as (stream, name):
+    ...     name, stream.read()
+    ('x.csv.gz', b'a,b')
+    """
+    with ExitStack() as stack:
+        try:
+            if is_zip(path):
+                name = sole_member(path)
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                stream, name = stack.enter_context(archive.open(name)), name.rpartition("/")[2]
+            else:
+                opener = opener_of(path)
+                stream = stack.enter_context(path.open("rb") if opener is None else opener(path))
+                name = path.name
+        except DataError:
+            raise
+        except FAULTS as error:
+            raise DataError(f"The file cannot be read ({error}).", file=path) from error
+        yield stream, name
 
 
 def _zip_size(path: Path) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +34,7 @@ _INFINITIES = ("inf", "infinity")
 _MONEY = re.compile(r"^\$|,|%$")
 
 
-class Cells:
+class Cells(ABC):
     """A table of cells, of which columns are read by name.
 
     names : the header's, stripped, or those given for a file without one.
@@ -42,6 +43,7 @@ class Cells:
     file: Path
     names: list[str]
 
+    @abstractmethod
     def read(self, kinds: Mapping[str, Kind]) -> dict[str, Any]:
         """Column name → what its kind says, in one parse.
 
@@ -49,7 +51,6 @@ class Cells:
         exact, for identifiers; "time" → `StampColumn`; "text" → object array of str; "label" → Categorical of stripped
         str, for columns with few values such as sides.
         """
-        raise NotImplementedError
 
     def line(self, row: int) -> int:
         """The 1-based line of a data row."""
@@ -94,9 +95,11 @@ class TextCells(Cells):
             )
 
     def line(self, row: int) -> int:
+        """The 1-based line of a data row, also where cells hold line ends."""
         return int(self._lines[row]) if self._lines is not None else self._first + row
 
     def read(self, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+        """Columns by their kinds, by pyarrow where it can and else cell by cell."""
         places = {name: self.names.index(name) for name in kinds}
         fast = parsed(self._data, self._start, self.separator, len(self.names), places, kinds, BLANKS)
         columns = fast if fast is not None else self._carefully(kinds, places)
@@ -226,6 +229,7 @@ class ParquetCells(Cells):
         _refuse_twins(self.names, path, None)
 
     def read(self, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+        """Columns by their kinds; no other column is read from the disk."""
         parquet = require_extra("pyarrow.parquet", "ticks")
         try:
             table = parquet.read_table(self.file, columns=list(kinds), use_threads=False)

@@ -23,8 +23,8 @@ _NO_PRICE = np.iinfo(np.int64).max
 _OHLC = {name: name for name in ("open", "high", "low", "close")}
 _SCHEMAS = {
     "bars": re.compile(r"ohlcv-"),
-    "trades": re.compile(r"trades|tbbo"),
-    "quotes": re.compile(r"c?bbo-|c?mbp-1$|tbbo|tcbbo"),
+    "trades": re.compile(r"trades|tc?bbo|c?mbp-1$"),
+    "quotes": re.compile(r"c?bbo-|c?mbp-1$|tc?bbo"),
     "book": re.compile(r"mbp-10|mbo"),
 }
 
@@ -181,7 +181,7 @@ def _has_csv(source: Source, table: str) -> bool:
 _TRAPS = "prices in billionths, or decimals if so ordered; 9223372036854775807 stands for no price"
 _TITLES = {
     "bars": "ohlcv",
-    "trades": "trades, and those in tbbo",
+    "trades": "trades, and those in tbbo and mbp-1",
     "quotes": "mbp-1, bbo, cbbo, tbbo",
     "book": "mbp-10 (levels) and mbo (orders)",
 }

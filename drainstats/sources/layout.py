@@ -30,10 +30,12 @@ class Source:
 
     @cached_property
     def content(self) -> Content:
+        """Its bytes, uncompressed."""
         return content(self.path)
 
     @cached_property
     def is_parquet(self) -> bool:
+        """Whether its first bytes or its name say so."""
         with self.path.open("rb") as file:
             return file.read(4) == b"PAR1" or self.path.suffix.lower() == ".parquet"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from drainstats.errors import DataError
-from drainstats.sources.archives import FAULTS, is_zip, opener_of, sole_member
+from drainstats.sources.archives import FAULTS, is_zip, opener_of, unpacked
 
 MAX_BYTES = 4 * 2**30
 # A file that grows more than this and is large is a bomb: tables of prices shrink to a tenth or a thirtieth.
@@ -53,16 +52,8 @@ def content(path: Path) -> Content:
     b'a,b'
     """
     try:
-        if is_zip(path):
-            name = sole_member(path)
-            with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
-                return Content(path, name.rpartition("/")[2], _capped(stream, path, _bounds(path)))
-        opener = opener_of(path)
-        if opener is None:
-            with path.open("rb") as stream:
-                return Content(path, path.name, _capped(stream, path, min(MAX_BYTES, path.stat().st_size)))
-        with opener(path) as stream:
-            return Content(path, path.name, _capped(stream, path, _bounds(path)))
+        with unpacked(path) as (stream, name):
+            return Content(path, name, _capped(stream, path, _bounds(path)))
     except DataError:
         raise
     except FAULTS as error:
@@ -70,7 +61,9 @@ def content(path: Path) -> Content:
 
 
 def _bounds(path: Path) -> int:
-    return min(MAX_BYTES, max(_SMALL, MAX_GROWTH * path.stat().st_size))
+    size = path.stat().st_size
+    plain = opener_of(path) is None and not is_zip(path)
+    return min(MAX_BYTES, size if plain else max(_SMALL, MAX_GROWTH * size))
 
 
 def _capped(stream: IO[bytes], path: Path, most: int) -> bytes:

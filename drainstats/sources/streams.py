@@ -113,6 +113,7 @@ class _Table:
         self.unstamped = False
 
     def add(self, line: int, row: _Row, received: int | None = None) -> None:
+        """A row of a message: its stamp, its asset, then values in the order of the columns."""
         stamp, asset, *values = row
         if stamp is None:
             # The spot stream gives no time of its own: that of receipt stands in.
@@ -125,6 +126,7 @@ class _Table:
             self.received.append(received)
 
     def done(self, rules: list[str]) -> pd.DataFrame:
+        """The table of all rows; ``rules`` are those that reading has followed so far."""
         if not self.rows:
             raise DataError("The recording holds no message of this kind.", file=self.source.path)
         place = (self.source.path, self.lines.__getitem__)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from drainstats.errors import DataError
 from drainstats.sources.layout import Format, Layout, Source, sided
 
 _BASE = ("exchange", "symbol", "timestamp", "local_timestamp")
@@ -36,6 +37,26 @@ def _has(*columns: str) -> Any:
     return lambda source: source.has(*_BASE, *columns)
 
 
+def _is_quotes(source: Source) -> bool:
+    _refuse_options(source)
+    return source.has(*_BASE, "bid_price", "bid_amount", "ask_price")
+
+
+def _quotes(source: Source) -> pd.DataFrame:
+    _refuse_options(source)
+    return _QUOTES.read(source)
+
+
+def _refuse_options(source: Source) -> None:
+    """A row of an options chain is any change of an option, of its Greeks too: it is no quote."""
+    if source.has(*_BASE, "strike_price", "expiration"):
+        raise DataError(
+            "This is Tardis options_chain, whose strikes, Greeks and volatilities none of the tables holds; fetch the "
+            "data type quotes of the options instead.",
+            file=source.path,
+        )
+
+
 def _is_trades(source: Source) -> bool:
     return source.has(*_BASE, "id", "side", "price", "amount")
 
@@ -55,8 +76,8 @@ FORMATS = (
         _TRADES.read, "local_timestamp is the time of receipt",
     ),
     Format(
-        "tardis-quotes", "quotes", "Tardis quotes", _has("bid_price", "bid_amount", "ask_price"), _QUOTES.read,
-        "the ask comes before the bid",
+        "tardis-quotes", "quotes", "Tardis quotes", _is_quotes, _quotes,
+        "the ask comes before the bid; options_chain holds quotes too, and is refused",
     ),
     Format(
         "tardis-book-snapshot", "book", "Tardis book_snapshot_5 and _25", _has("asks[0].price", "bids[0].price"), _book,

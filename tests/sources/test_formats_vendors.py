@@ -10,7 +10,7 @@ import pytest
 import drainstats as ds
 from drainstats.errors import DataError
 from tests.sources.expected import NAN, T, ns, put, read, same, utc
-from tests.sources.samples import NS, rows, sample, write
+from tests.sources.samples import NS, US, rows, sample, write
 
 
 def test_databento_prices_in_decimals(tmp_path):
@@ -67,6 +67,33 @@ def test_databento_trades_come_with_the_quotes_before_them(tmp_path):
     pd.testing.assert_frame_equal(ds.read_quotes(path), ds.read_quotes(put(tmp_path, "plain.csv", data)))
 
 
+def test_databento_mbp_1_gives_the_same_trades_in_both_encodings(tmp_path):
+    d = pytest.importorskip("databento_dbn")
+    head = d.Metadata("GLBX.MDP3", NS, d.SType.RAW_SYMBOL, d.SType.INSTRUMENT_ID, d.Schema("mbp-1"))
+    price, best = 3_720_250_000_000, d.BidAskPair(bid_px=3_720_250_000_000, ask_px=3_720_500_000_000)
+    actions = [d.Action.ADD, d.Action.TRADE, d.Action.CANCEL, d.Action.TRADE]
+    sides = [d.Side.BID, d.Side.ASK, d.Side.ASK, d.Side.BID]
+    records = [
+        d.MBP1Msg(1, 5482, NS + k, price + k * 10**9, 5 + k, actions[k], sides[k], 0, NS + 900 + k, levels=best)
+        for k in range(4)
+    ]
+    binary = put(tmp_path, "x.mbp-1.dbn", bytes(head) + b"".join(map(bytes, records)))
+    names = "ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,depth,price,size,flags,ts_in_delta,sequence"
+    lines = [
+        f"{NS + 900 + k},{NS + k},1,1,5482,{'ATCT'[k]},{'BAAB'[k]},0,{price + k * 10**9},{5 + k},0,0,0,{price},"
+        f"{price + 250_000_000},0,0,0,0,5482"
+        for k in range(4)
+    ]
+    head_line = f"{names},bid_px_00,ask_px_00,bid_sz_00,ask_sz_00,bid_ct_00,ask_ct_00,symbol"
+    text = put(tmp_path, "x.mbp-1.csv", rows(head_line, *lines))
+    for reader, count in ((ds.read_trades, 2), (ds.read_quotes, 4)):
+        one, other = reader(binary), reader(text)
+        assert len(one) == count
+        pd.testing.assert_frame_equal(one, other[one.columns])
+    bars = [ds.tick_bars(path, "1min", asset="5482") for path in (binary, text)]
+    pd.testing.assert_frame_equal(*bars)
+
+
 def test_databento_events_that_are_no_trades_are_left_out_of_trades(tmp_path):
     name, data = sample(("databento-csv", "trades"))
     assert len(ds.read_trades(put(tmp_path, name, data.replace(b",T,N,", b",F,N,")))) == 1
@@ -91,6 +118,25 @@ def test_definitions_are_no_market_data(tmp_path):
     for table in ("bars", "trades", "quotes", "book", "flows"):
         with pytest.raises(DataError, match="schema 'definition', which are no market data"):
             read(table, path)
+
+
+CHAIN = (
+    "exchange,symbol,timestamp,local_timestamp,type,strike_price,expiration,open_interest,last_price,bid_price,"
+    "bid_amount,bid_iv,ask_price,ask_amount,ask_iv,mark_price,mark_iv,underlying_index,underlying_price,delta,gamma,"
+    "vega,theta,rho"
+)
+
+
+@pytest.mark.parametrize("table", ["bars", "trades", "quotes", "book", "flows"])
+def test_an_options_chain_of_tardis_is_refused(tmp_path, table):
+    option = f"deribit,BTC-9JUN20-9875-P,{US},{US + 3},put,9875,{US},0.1,0.014,0.0145,29.6,60,0.016,41.8,63,0.015,61"
+    path = put(tmp_path, "deribit_options_chain.csv", rows(CHAIN, f"{option},index,9756,-0.6,0.0008,2.4,-55,-0.2"))
+    with pytest.raises(DataError, match="Tardis options_chain") as caught:
+        read(table, path)
+    assert caught.value.file == path
+    if table == "quotes":
+        with pytest.raises(DataError, match="Tardis options_chain"):
+            ds.read_quotes(path, format="tardis-quotes")
 
 
 def test_lean_daily_bars_are_dates(tmp_path):

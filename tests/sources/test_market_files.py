@@ -139,10 +139,11 @@ def parquet(stamp: str, value: str) -> Callable[[Path], Truth]:
     return truth
 
 
-def dbn(stamp: str, value: str, scale: float = 1e9) -> Callable[[Path], Truth]:
+def dbn(stamp: str, value: str, scale: float = 1e9, trades: bool = False) -> Callable[[Path], Truth]:
     def truth(path: Path) -> Truth:
         databento = pytest.importorskip("databento")
         records = databento.DBNStore.from_bytes(path.read_bytes()).to_ndarray()
+        records = records[records["action"] == b"T"] if trades else records
         values = records[value]
         missing = values == np.iinfo(np.int64).max
         return records[stamp].tolist(), np.where(missing, np.nan, values / scale).tolist()
@@ -257,6 +258,11 @@ CASES: dict[str, list[Case]] = {
              dbn("ts_event", "price"), "*"),
         Case("quotes", "dbn", [*QUOTES, "received"], interval("tbbo"), "ask", dbn("ts_event", "ask_px_00"), "*"),
     ],
+    f"{B}IFEU*.mbp-1.*": [
+        Case("quotes", "dbn", [*QUOTES, "received"], interval("mbp-1"), "ask", dbn("ts_event", "ask_px_00"), "*"),
+        Case("trades", "dbn", ["price", "amount", "side", "received"], interval("mbp-1"), "price",
+             dbn("ts_event", "price", trades=True), "*"),
+    ],
     f"{B}*.mbp-1.*": [
         Case("quotes", "dbn", [*QUOTES, "received"], interval("mbp-1"), "ask", dbn("ts_event", "ask_px_00"), "*")
     ],
@@ -336,7 +342,9 @@ CASES: dict[str, list[Case]] = {
         Case("book", "bybit-ob", ["side", "price", "amount", "snapshot"], ["epoch-ms"], "price", bybit, "XRPUSDT")
     ],
     f"{N}databento__futures_mbp-1*": [
-        Case("quotes", "dbn", [*QUOTES, "received"], interval("mbp-1"), "bid", dbn("ts_event", "bid_px_00"), "ESU4")
+        Case("quotes", "dbn", [*QUOTES, "received"], interval("mbp-1"), "bid", dbn("ts_event", "bid_px_00"), "ESU4"),
+        Case("trades", "dbn", ["price", "amount", "side", "received"], interval("mbp-1"), "price",
+             dbn("ts_event", "price", trades=True), "ESU4"),
     ],
     f"{N}databento__futures_ohlcv*": [
         Case("bars", "dbn", ["asset", *BARS], interval("ohlcv-1m"), "close", dbn("ts_event", "close"))

@@ -134,14 +134,36 @@ def test_compressed_texts(tmp_path, monkeypatch, ending):
     same(ds.tick_bars(path, "1h"), ds.tick_bars(tidy(trades), "1h"))
 
 
-@pytest.mark.parametrize("ending", [".gz", ".xz", ".bz2", ".zip"])
-def test_a_cut_compressed_file_is_an_error_that_names_it(tmp_path, ending):
+@pytest.mark.parametrize("ending", PACKED)
+@pytest.mark.parametrize("cut", [200, 5])
+def test_a_cut_compressed_file_is_an_error_that_names_it(tmp_path, ending, cut):
     path = tmp_path / f"trades.csv{ending}"
     PACKED[ending](path, tardis(sided(one())))
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(DataError, match="cannot be read") as caught:
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(DataError, match=r"cannot be read|not a zip") as caught:
         ds.tick_bars(path)
     assert caught.value.file == path
+
+
+@pytest.mark.parametrize("read", [ds.tick_bars, ds.read_trades])
+@pytest.mark.parametrize("members", [0, 2])
+def test_a_zip_that_is_refused_is_closed(tmp_path, monkeypatch, read, members):
+    opened = []
+
+    class Watched(zipfile.ZipFile):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            opened.append(self)
+
+    path = tmp_path / "trades.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member in range(members):
+            archive.writestr(f"{member}.csv", tardis(sided(one())))
+    monkeypatch.setattr(zipfile, "ZipFile", Watched)
+    with pytest.raises(DataError, match="one file is expected"):
+        read(path)
+    assert opened
+    assert all(archive.fp is None for archive in opened)
 
 
 def parquet(path, trades, **columns):

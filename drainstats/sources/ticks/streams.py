@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from drainstats.errors import DataError, require_extra
+from drainstats.errors import DataError
+from drainstats.sources.archives import FAULTS, unpacked
 from drainstats.sources.cells import separator
 from drainstats.sources.layout import Source
 from drainstats.sources.opening import Content
 
 BLOCK = 2**23
 _LONGEST_LINE = 2**26
-_FAULTS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +44,7 @@ def blocks(path: Path, size: int = BLOCK) -> Iterator[Block]:
 
     A file whose first line holds a number in any cell has no header.
     """
-    with _opened(path) as (stream, name):
+    with unpacked(path) as (stream, name):
         head = b""
         before = 0
         for data in _whole_lines(stream, path, size):
@@ -85,7 +79,7 @@ def _whole_lines(stream: IO[bytes], path: Path, size: int) -> Iterator[bytes]:
     while True:
         try:
             data = stream.read(size)
-        except _FAULTS as error:
+        except FAULTS as error:
             raise DataError(f"The file cannot be read ({error}).", file=path) from error
         if not data:
             if kept:
@@ -101,40 +95,3 @@ def _whole_lines(stream: IO[bytes], path: Path, size: int) -> Iterator[bytes]:
             raise DataError("A line is longer than 64 MiB: this is no text file of trades.", file=path)
         if cut:
             yield data[:cut]
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
-    try:
-        with path.open("rb") as file:
-            start = file.read(6)
-        if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-            archive = zipfile.ZipFile(path)
-        else:
-            opener = next((o for magic, o in _OPENERS.items() if start.startswith(magic)), open)
-            stream, name, archive = opener(path, "rb"), path.name, None
-        if archive is not None:
-            members = [m for m in archive.infolist() if not m.is_dir()]
-            if len(members) != 1:
-                raise DataError(f"The archive holds {len(members)} files; one is expected.", file=path)
-            stream, name = archive.open(members[0]), Path(members[0].filename).name
-    except _FAULTS as error:
-        raise DataError(f"The file cannot be read ({error}).", file=path) from error
-    try:
-        yield stream, name
-    finally:
-        stream.close()
-        if archive is not None:
-            archive.close()
-
-
-def _zstd(path: Path, mode: str) -> Any:
-    return require_extra("pyarrow", "ticks").input_stream(str(path), compression="zstd")
-
-
-_OPENERS: dict[bytes, Callable[[Path, str], Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"\xfd7zXZ\x00": lzma.open,
-    b"BZh": bz2.open,
-    b"\x28\xb5\x2f\xfd": _zstd,
-}
