@@ -196,26 +196,27 @@ def _errors(
 ) -> None:  # fmt: skip
     width, terms = d.shape[0], d.shape[1] - 2
     shift = 1 if intercept else 0
-    total, noise = np.empty(lanes), np.zeros(lanes)
-    for i in range(width):
+    reach = min(lags, width - 1) if errors == HAC else 0
+    total, scale = np.empty(lanes), np.zeros(lanes)
+    for i in range(width if errors == CLASSICAL else 0):
         for b in range(lanes):
-            noise[b] += d[i, terms, b] * d[i, terms, b]
+            scale[b] += d[i, terms, b] * d[i, terms, b]
+    for b in range(lanes):
+        own = scale[b] if errors == CLASSICAL else n[b]
+        scale[b] = own / max(n[b] - terms - shift, 1.0) if errors != HC3 else 1.0
     for p in range(terms + shift):
         k = p - shift if p >= shift else terms + 1
+        for i in range(width if errors != CLASSICAL else 0):
+            for b in range(lanes):
+                d[i, k, b] *= d[i, terms, b]
         for b in range(lanes):
             total[b] = 0.0
-        for i in range(width):
-            for b in range(lanes):
-                d[i, k, b] *= d[i, terms, b] if errors != CLASSICAL else 1.0
-                total[b] += d[i, k, b] * d[i, k, b]
-        for lag in range(1, min(lags, width - 1) + 1 if errors == HAC else 1):
-            weight = 2.0 * (1.0 - lag / (lags + 1.0))
+        for lag in range(reach + 1):
+            weight = 2.0 * (1.0 - lag / (lags + 1.0)) if lag > 0 else 1.0
             for i in range(lag, width):
                 for b in range(lanes):
                     total[b] += weight * d[i, k, b] * d[i - lag, k, b]
         for b in range(lanes):
-            free = max(n[b] - terms - shift, 1.0)
-            scale = noise[b] / free if errors == CLASSICAL else 1.0 if errors == HC3 else n[b] / free
             # Bartlett sums are not negative but for rounding.
             variance = total[b] if total[b] > 0.0 or total[b] != total[b] else 0.0
-            error[p, t, first + b] = np.sqrt(variance * scale) * sound[b]
+            error[p, t, first + b] = np.sqrt(variance * scale[b]) * sound[b]

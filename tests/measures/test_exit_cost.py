@@ -485,6 +485,19 @@ def test_the_card():
     assert "Against the baseline (25.08 bp): 1 times" in text
 
 
+def test_the_card_of_many_positions_shows_the_dearest():
+    held = {f"A{k:02d}": 200.0 + k for k in range(40)}
+    found = M.exit_cost(held, dict.fromkeys(held, BOOK) | {"A07": M.OrderBook([(80.0, 500.0)], ASKS)})
+    lines = repr(found).splitlines()
+    assert lines[2].startswith("A07")
+    assert [line for line in lines if "…" in line] == ["… and 28 more", "… and 27 more"]
+    assert len(lines) < 30
+    laws = dict.fromkeys(held, LAW)
+    patient = repr(found.horizon(1e4, laws={**laws, "A31": M.SquareRootLaw(0.04, 0.0)})).splitlines()
+    assert patient[1].startswith("A31: never")
+    assert patient[-1] == "… and 28 more"
+
+
 def test_the_how_to_runs():
     page = pathlib.Path(__file__).parents[2] / "docs/exit_costs.md"
     result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)

@@ -16,6 +16,8 @@ from drainstats.measures.exits.laws import SquareRootLaw
 from drainstats.measures.exits.schedules import days_to_sell, exit_horizon
 from drainstats.typing import FloatArray
 
+_SHOWN = 12
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ExitHorizon:
@@ -42,7 +44,9 @@ class ExitHorizon:
         return float(self.portfolio["days"])
 
     def __repr__(self) -> str:
-        lines = [f"{asset}: {row['why']}" for asset, row in self.table.iterrows()]
+        slow = self.table if len(self.table) <= _SHOWN else self.table.sort_values("days", ascending=False).head(_SHOWN)
+        lines = [f"{asset}: {row['why']}" for asset, row in slow.iterrows()]
+        lines += [f"… and {len(self.table) - _SHOWN} more"] if len(self.table) > _SHOWN else []
         return "\n".join([f"Within {self.budget_bp:g} bp the portfolio {self.portfolio['why']}", *lines])
 
 

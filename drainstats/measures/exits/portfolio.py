@@ -17,13 +17,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError, OptionError, check_option
+from drainstats.errors import OptionError, check_option
 from drainstats.measures.exits.fills import Fill, positive_number
 from drainstats.measures.exits.horizons import ExitHorizon, days_to_cash, horizon_of
 from drainstats.measures.exits.laws import SquareRootLaw
 from drainstats.measures.exits.leaving import COLUMNS, Unit, leave, positions_of, reference_of, venue_of
-from drainstats.measures.exits.risk import impact_matrix
+from drainstats.measures.exits.risk import cross_parts, impact_in_money
 from drainstats.measures.exits.routing import Route
+
+_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -148,7 +150,7 @@ class ExitCost:
         gone the next morning: the hopeful reading, under which waiting pays.
 
         The portfolio leaves over one T. Its impact is the mean by value; cross impact is linear and does not depend on
-        T. An asset without a law can only leave now, as `table` says.
+        T. An asset without a law can only leave now, as `table` says; so does a route, also where a law takes part.
 
         Parameters
         ----------
@@ -258,8 +260,15 @@ class ExitCost:
             last = self.compared.iloc[-1]
             least = {"lower": "at least ", "upper": "at most "}.get(last["bound"], "")
             lines.append(f"Against the baseline ({last['baseline_bp']:.4g} bp): {least}{last['ratio']:.3g} times")
-        shown = self.table[["side", "asked", "unfilled", "value", "cost", "cost_bp", "how"]]
-        return "\n".join([*lines, shown.to_string(float_format=_digits), *self.notes])
+        # Of a large portfolio those that cost most.
+        dear = self.table if rows <= _SHOWN else self.table.sort_values("cost", ascending=False).head(_SHOWN)
+        shown = dear[["side", "asked", "unfilled", "value", "cost", "cost_bp", "how"]].to_string(float_format=_digits)
+        rest = [f"… and {rows - _SHOWN} more"] if rows > _SHOWN else []
+        notes = [
+            *self.notes[:_SHOWN],
+            *([f"… and {len(self.notes) - _SHOWN} more"] if len(self.notes) > _SHOWN else []),
+        ]
+        return "\n".join([*lines, shown, *rest, *notes])
 
 
 def exit_cost(
@@ -340,21 +349,10 @@ def exit_cost(
         if isinstance(venue, SquareRootLaw):
             laws[asset] = venue
     table = pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS).rename_axis(held.index.name)
-    impact = None if cross_impact is None else _in_money(cross_impact, table, cross_unit)
+    impact = None if cross_impact is None else impact_in_money(cross_impact, table, cross_unit)
     if isinstance(baseline, Mapping):
         baseline = exit_cost(held, baseline, unit, _missing_prices(held, baseline, given))
     return ExitCost(table, fills, laws, impact, baseline)
-
-
-def cross_parts(impact: pd.DataFrame | None, value: pd.Series) -> pd.DataFrame:
-    """Own and cross part of Q′ Λ Q / 2 by asset; zero without a Λ."""
-    if impact is None:
-        return pd.DataFrame(0.0, value.index, ["own", "cross"])
-    q = value.to_numpy(dtype=np.float64)
-    # What is not traded moves nothing, also where it has no price.
-    matrix = np.where(np.outer(q, q) == 0, 0.0, impact.to_numpy())
-    own = np.diag(matrix) * q**2 / 2
-    return pd.DataFrame({"own": own, "cross": q * (matrix @ q) / 2 - own}, value.index)
 
 
 def _digits(value: float) -> str:
@@ -379,22 +377,6 @@ def _missing_prices(held: pd.Series, venues: Mapping[Any, Any], given: Mapping[A
     """The given prices of assets whose venue shows none."""
     shown = {asset: reference_of(venues[asset]) for asset in held.index if asset in venues}
     return {asset: price for asset, price in given.items() if np.isnan(shown.get(asset, np.nan))}
-
-
-def _in_money(cross_impact: Any, table: pd.DataFrame, unit: Unit) -> pd.DataFrame:
-    """Λ of the table's assets as return per unit of quote currency."""
-    if isinstance(cross_impact, pd.DataFrame):
-        lacking = [a for a in table.index if a not in cross_impact.index or a not in cross_impact.columns]
-        if lacking:
-            raise DataError(f"cross_impact lacks {lacking[0]}: a row and a column an asset are expected.")
-        cross_impact = cross_impact.loc[table.index, table.index]
-    matrix = impact_matrix(cross_impact)
-    if len(matrix) != len(table):
-        raise DataError(f"cross_impact is {matrix.shape}, and there are {len(table)} positions.")
-    if unit == "base":
-        price = table["reference"].to_numpy(dtype=np.float64)
-        matrix = matrix / np.outer(price, price)
-    return pd.DataFrame(matrix, table.index, table.index)
 
 
 def _only_laws(laws: Mapping[Any, SquareRootLaw] | None) -> dict[Any, SquareRootLaw]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option
 from drainstats.measures.exits.fills import positive_number
@@ -184,7 +185,34 @@ def _symmetric(name: str, matrix: Any) -> FloatArray:
     return array
 
 
-def impact_matrix(matrix: Any) -> FloatArray:
+def impact_in_money(cross_impact: Any, table: pd.DataFrame, unit: Literal["base", "money"]) -> pd.DataFrame:
+    """Λ of the table's assets as return per unit of quote currency."""
+    if isinstance(cross_impact, pd.DataFrame):
+        lacking = [a for a in table.index if a not in cross_impact.index or a not in cross_impact.columns]
+        if lacking:
+            raise DataError(f"cross_impact lacks {lacking[0]}: a row and a column an asset are expected.")
+        cross_impact = cross_impact.loc[table.index, table.index]
+    matrix = _impact_matrix(cross_impact)
+    if len(matrix) != len(table):
+        raise DataError(f"cross_impact is {matrix.shape}, and there are {len(table)} positions.")
+    if unit == "base":
+        price = table["reference"].to_numpy(dtype=np.float64)
+        matrix = matrix / np.outer(price, price)
+    return pd.DataFrame(matrix, table.index, table.index)
+
+
+def cross_parts(impact: pd.DataFrame | None, value: pd.Series) -> pd.DataFrame:
+    """Own and cross part of Q′ Λ Q / 2 by asset; zero without a Λ."""
+    if impact is None:
+        return pd.DataFrame(0.0, value.index, ["own", "cross"])
+    q = value.to_numpy(dtype=np.float64)
+    # What is not traded moves nothing, also where it has no price.
+    matrix = np.where(np.outer(q, q) == 0, 0.0, impact.to_numpy())
+    own = np.diag(matrix) * q**2 / 2
+    return pd.DataFrame({"own": own, "cross": q * (matrix @ q) / 2 - own}, value.index)
+
+
+def _impact_matrix(matrix: Any) -> FloatArray:
     """A matrix Λ under which no round trip gains; `DataError` unless it is symmetric and positive semi-definite."""
     array = _symmetric("cross_impact", matrix)
     values = np.linalg.eigvalsh(array)
