@@ -95,7 +95,7 @@ CAUSAL: dict[str, str] = {
 }
 NOT_CAUSAL: dict[str, str] = {
     "measures.liquidity_factors": "factors and loadings from the whole sample",
-    "measures.liquidity_innovations": "the innovations' regression takes all periods; level and change do not look ahead",
+    "measures.liquidity_innovations": "a regression over all periods; level and change do not look ahead",
     "GARCHResult.conditional_volatility": "parameters from the whole sample",
     "GARCHResult.std_resid": "parameters from the whole sample",
     "CCCResult.correlation": "parameters from the whole sample",
