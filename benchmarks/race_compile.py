@@ -24,6 +24,8 @@ TOUCH = {
     "ticks": f"ds.tick_bars({TICKS}, sign='tick', vpin_bucket=1.0, vpin_window=2)",
     "trades": f"ds.measures.average_costs(ds.measures.trade_measures({TICKS}, {QUOTES}), with_se=True)",
     "orderflow": f"ds.measures.ofi({QUOTES}); ds.measures.vpin_chance(np.ones(9), np.ones(9), 2, 5, 3)",
+    "comovement": "x = np.exp(r.normal(size=(60, 4))); ds.measures.commonality(x, replications=3);"
+    " ds.measures.rolling_commonality(x, 30, with_se=True); ds.measures.absorption_ratio(x, 30, with_se=True)",
     "garch": "ds.GARCH().fit(r.normal(size=200))",
     "dcc": "ds.DCC().fit(r.normal(size=(200, 3))).std_errors",
 }
@@ -38,12 +40,11 @@ def cpu(code: str, cache: str) -> float:
 
 
 def races(quick: bool = False) -> list[dict[str, Any]]:
-    """Cold against warm, family by family, and the sum."""
-    records, total = [], 0.0
+    """Cold against warm, family by family, and all of them in one process."""
+    records = []
     for family, code in TOUCH.items():
         with tempfile.TemporaryDirectory() as cache:
             cold, warm = cpu(code, cache), cpu(code, cache)
-        total += cold - warm
         records.append(
             {
                 "race": f"first call of the family {family}",
@@ -54,7 +55,11 @@ def races(quick: bool = False) -> list[dict[str, Any]]:
             }
             | {"note": "cold cache against warm cache", "limit": "", "repeats": 1}
         )
-    note = "sum over the families; the budget is 40 CPU seconds"
+    everything = "\n".join(TOUCH.values())
+    with tempfile.TemporaryDirectory() as cache:
+        total = cpu(everything, cache) - cpu(everything, cache)
+    met = "met" if total <= 40 else "missed"
+    note = f"every family in turn in one process, cold less warm; the budget of 40 CPU seconds is {met}"
     record = {
         "race": "compiling, all families",
         "peer": "",
