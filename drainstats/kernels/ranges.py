@@ -45,6 +45,4 @@ def mid_range_product(h: FloatArray, l: FloatArray, c: FloatArray, out: FloatArr
     for t in range(1, rows):
         for j in range(columns):
             before = c[t - 1, j]
-            out[t, j] = (
-                4.0 * (before - (h[t - 1, j] + l[t - 1, j]) / 2.0) * (before - (h[t, j] + l[t, j]) / 2.0)
-            )
+            out[t, j] = 4.0 * (before - (h[t - 1, j] + l[t - 1, j]) / 2.0) * (before - (h[t, j] + l[t, j]) / 2.0)

@@ -143,6 +143,28 @@ def test_roll_of_dollar_bars_in_price_units(folder):
         np.testing.assert_allclose(found, expected[name]["computed_max_mean_at25"], rtol=1e-10)
 
 
+def test_corwin_schultz_of_dollar_bars_mixes_windows_in_mlfinlab(folder):
+    """Its beta is a mean over 20 bars beside the gamma of one pair; the paper takes both from the same two days."""
+    expected = json.loads((folder / "expected" / "mlfinlab" / "expected.json").read_text())["values"]["corwin_schultz"]
+    bars = pd.read_csv(folder / "data" / "mlfinlab" / "dollar_bar_sample.csv")
+    high, low = bars["high"], bars["low"]
+    square = np.log(high / low) ** 2
+    gamma = np.log(high.rolling(2).max() / low.rolling(2).min()) ** 2
+    k = 3 - 2 * np.sqrt(2)
+
+    def spread(beta):
+        alpha = (np.sqrt(2) - 1) / k * np.sqrt(beta) - np.sqrt(gamma / k)
+        return 2 * np.tanh(alpha.clip(lower=0) / 2)
+
+    pair = square + square.shift()
+    theirs = spread(pair.rolling(20).mean())
+    found = [theirs.max(), theirs.mean(), theirs.loc[25]]
+    np.testing.assert_allclose(found, expected["computed_max_mean_at25"], rtol=1e-10)
+    ours = M.corwin_schultz(high, low, bars["close"], window=21, overnight=False, two_day="zero")
+    np.testing.assert_allclose(ours, spread(pair).rolling(20).mean(), rtol=0, atol=1e-15)
+    assert theirs.mean() > 2 * ours.mean()
+
+
 def test_amihud_of_dollar_bars(folder):
     """mlfinlab's old asserted numbers, recomputed: log returns, no scaling, windows of 20 returns."""
     expected = json.loads((folder / "expected" / "mlfinlab" / "expected.json").read_text())["values"]["amihud"]
