@@ -233,6 +233,8 @@ class ParquetCells(Cells):
         parquet = require_extra("pyarrow.parquet", "ticks")
         try:
             table = parquet.read_table(self.file, columns=list(kinds), use_threads=False)
+            # Text is not looked at before it is used: what is no UTF-8 would fail there, under another name.
+            table.validate(full=True)
             frame = {name: table.column(name).to_pandas().reset_index(drop=True) for name in kinds}
         except Exception as error:
             raise DataError(f"The file is not Parquet ({error}).", file=self.file) from error

@@ -41,6 +41,9 @@ _FAR = "lies outside the years 1700 to 2200"
 
 def shown(cell: object) -> str:
     """A cell as errors show it: its beginning, in quotes."""
+    if isinstance(cell, pd.Timestamp) and not 1 <= cell.year <= 9999:
+        # Python's calendar, by which pandas writes a time, ends in 9999.
+        cell = cell.to_numpy()
     text = str(cell).strip()
     return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
 

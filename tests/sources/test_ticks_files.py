@@ -172,6 +172,29 @@ def parquet(path, trades, **columns):
     pq.write_table(pa.table({**plain, "side": trades["side"], **columns}), path, row_group_size=150)
 
 
+@pytest.mark.parametrize("read", [ds.tick_bars, ds.read_trades])
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_stamps_of_parquet_beyond_the_calendar_name_their_row(tmp_path, read, zone):
+    trades = sided(market(1, n=500))
+    stamps = trades["time"].to_numpy() // 10**9
+    stamps[3] = 10**12
+    parquet(tmp_path / "t.parquet", trades, time=pa.array(stamps * 1000, pa.timestamp("ms", tz=zone)))
+    with pytest.raises(DataError, match=r"'33658-.* outside the years") as caught:
+        read(tmp_path / "t.parquet")
+    assert caught.value.row == 4
+
+
+@pytest.mark.parametrize("column", ["asset", "side", "price"])
+@pytest.mark.parametrize("read", [ds.tick_bars, ds.read_trades])
+def test_parquet_text_that_is_no_utf_8_is_an_error_that_names_the_file(tmp_path, read, column):
+    trades = sided(market(1, n=500))
+    latin = pa.array([b"d\xe9j\xe0"] * len(trades), pa.binary())
+    parquet(tmp_path / "t.parquet", trades.assign(side="buy"), **{column: latin.view(pa.string())})
+    with pytest.raises(DataError, match=r"not Parquet.*UTF") as caught:
+        read(tmp_path / "t.parquet")
+    assert caught.value.file == tmp_path / "t.parquet"
+
+
 @pytest.mark.parametrize(
     "columns",
     [

@@ -81,7 +81,10 @@ def record_batches(path: Path, columns: list[str] | None, rows: int = ROWS) -> I
                     group = file.read_row_group(k, columns, use_threads=False).to_batches(max_chunksize=rows)
                 else:
                     group = file.iter_batches(rows, [k], columns, use_threads=False)
-                yield from (batch for batch in group if batch.num_rows)
+                for batch in group:
+                    batch.validate(full=True)
+                    if batch.num_rows:
+                        yield batch
     except (OSError, ValueError, NotImplementedError) as error:
         raise DataError(f"The file is not Parquet ({error}).", file=path) from error
 
