@@ -2,7 +2,8 @@
 
 The regressors of a window are demeaned (with an intercept) and made orthogonal one after the other (modified
 Gram-Schmidt, the response last), never squared into normal equations: units do not matter, and a regressor that the
-others explain is seen. Assets lie side by side in blocks, so that the innermost loops vectorise.
+others explain is seen. Assets lie side by side in blocks, so that the innermost loops vectorise. The steps are called
+from one place each and compiled there, once, instead of there and by themselves.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def window_regression(
                 _errors(d, n, sound, t, first, lanes, intercept, errors, lags, error)
 
 
-@kernel
+@kernel(inline="always")
 def _fill(y: FloatArray, x: FloatArray, first: int, lanes: int, z: FloatArray, used: FloatArray) -> None:
     # z (T, K + 1, lanes): the regressors, then the response; zero in rows that are not used.
     terms = x.shape[0]
@@ -72,6 +73,24 @@ def _fill(y: FloatArray, x: FloatArray, first: int, lanes: int, z: FloatArray, u
 
 
 @kernel
+def _dot(d: FloatArray, k: int, l: int, lag: int, out: FloatArray) -> None:
+    # out (lanes): sum of column k times column l, ``lag`` rows before. The few loops that are shared compile once.
+    for b in range(len(out)):
+        out[b] = 0.0
+    for i in range(lag, d.shape[0]):
+        for b in range(len(out)):
+            out[b] += d[i, k, b] * d[i - lag, l, b]
+
+
+@kernel
+def _less(d: FloatArray, k: int, factor: FloatArray, lanes: int, l: int) -> None:
+    # Takes column k times the factor from column l.
+    for i in range(d.shape[0]):
+        for b in range(lanes):
+            d[i, l, b] -= factor[b] * d[i, k, b]
+
+
+@kernel(inline="always")
 def _centre(
     z: FloatArray, used: FloatArray, low: int, lanes: int, intercept: bool,
     d: FloatArray, mean: FloatArray, raw: FloatArray, n: FloatArray,
@@ -97,42 +116,29 @@ def _centre(
                 d[i, k, b] = z[low + i, k, b] - used[low + i, b] * mean[k, b]
 
 
-@kernel
+@kernel(inline="always")
 def _orthogonal(
     d: FloatArray, raw: FloatArray, lanes: int, residuals: bool, upper: FloatArray, own: FloatArray, sound: FloatArray
 ) -> None:
     # d becomes orthogonal regressors and, if asked, the residuals; upper (K, K + 1): the unit triangular factor and the
     # response's coefficients on the orthogonal regressors; own (K): their sums of squares; sound: NaN where one has
     # nothing of its own.
-    width, terms = d.shape[0], d.shape[1] - 2
-    part = np.empty(lanes)
+    terms = d.shape[1] - 2
     for k in range(terms):
-        for b in range(lanes):
-            own[k, b] = 0.0
-        for i in range(width):
-            for b in range(lanes):
-                own[k, b] += d[i, k, b] * d[i, k, b]
+        _dot(d, k, k, 0, own[k, :lanes])
         for b in range(lanes):
             # Not "<=" alone: a sum that overflowed is unsound too.
             if not (own[k, b] > OWN * OWN * raw[k, b] and own[k, b] < np.inf):
                 sound[b], own[k, b] = np.nan, 1.0
         for l in range(k + 1, terms + 1):
+            _dot(d, k, l, 0, upper[k, l, :lanes])
             for b in range(lanes):
-                part[b] = 0.0
-            for i in range(width):
-                for b in range(lanes):
-                    part[b] += d[i, k, b] * d[i, l, b]
-            for b in range(lanes):
-                part[b] /= own[k, b]
-                upper[k, l, b] = part[b]
-            if k == terms - 1 and not residuals:
-                continue
-            for i in range(width):
-                for b in range(lanes):
-                    d[i, l, b] -= part[b] * d[i, k, b]
+                upper[k, l, b] /= own[k, b]
+            if k < terms - 1 or residuals:
+                _less(d, k, upper[k, l], lanes, l)
 
 
-@kernel
+@kernel(inline="always")
 def _solve(
     upper: FloatArray, mean: FloatArray, sound: FloatArray, t: int, first: int, lanes: int, intercept: bool,
     beta: FloatArray,
@@ -150,7 +156,7 @@ def _solve(
             beta[0, t, first + b] = level * sound[b]
 
 
-@kernel
+@kernel(inline="always")
 def _weigh(
     d: FloatArray, own: FloatArray, used: FloatArray, low: int, n: FloatArray, lanes: int, intercept: bool
 ) -> None:
@@ -165,7 +171,7 @@ def _weigh(
             d[i, terms, b] = d[i, terms, b] / left if left > OWN else np.nan
 
 
-@kernel
+@kernel(inline="always")
 def _influence(
     d: FloatArray, upper: FloatArray, own: FloatArray, mean: FloatArray, used: FloatArray, low: int, n: FloatArray,
     lanes: int,
@@ -176,46 +182,38 @@ def _influence(
     for i in range(width):
         for b in range(lanes):
             d[i, terms + 1, b] = used[low + i, b] / max(n[b], 1.0)
-    for k in range(terms - 1, -1, -1):
-        for i in range(width):
+        for k in range(terms):
             for b in range(lanes):
                 d[i, k, b] /= own[k, b]
+    for k in range(terms - 1, -1, -1):
         for l in range(k + 1, terms):
-            for i in range(width):
-                for b in range(lanes):
-                    d[i, k, b] -= upper[k, l, b] * d[i, l, b]
-        for i in range(width):
-            for b in range(lanes):
-                d[i, terms + 1, b] -= mean[k, b] * d[i, k, b]
+            _less(d, l, upper[k, l], lanes, k)
+        _less(d, k, mean[k], lanes, terms + 1)
 
 
-@kernel
+@kernel(inline="always")
 def _errors(
     d: FloatArray, n: FloatArray, sound: FloatArray, t: int, first: int, lanes: int, intercept: bool, errors: int,
     lags: int, error: FloatArray,
 ) -> None:  # fmt: skip
     width, terms = d.shape[0], d.shape[1] - 2
     shift = 1 if intercept else 0
-    reach = min(lags, width - 1) if errors == HAC else 0
-    total, scale = np.empty(lanes), np.zeros(lanes)
-    for i in range(width if errors == CLASSICAL else 0):
-        for b in range(lanes):
-            scale[b] += d[i, terms, b] * d[i, terms, b]
+    total, part, scale = np.empty(lanes), np.empty(lanes), np.ones(lanes)
+    if errors == CLASSICAL:
+        _dot(d, terms, terms, 0, scale)
     for b in range(lanes):
-        own = scale[b] if errors == CLASSICAL else n[b]
-        scale[b] = own / max(n[b] - terms - shift, 1.0) if errors != HC3 else 1.0
+        free = max(n[b] - terms - shift, 1.0)
+        scale[b] *= 1.0 / free if errors == CLASSICAL else n[b] / free if errors != HC3 else 1.0
     for p in range(terms + shift):
         k = p - shift if p >= shift else terms + 1
         for i in range(width if errors != CLASSICAL else 0):
             for b in range(lanes):
                 d[i, k, b] *= d[i, terms, b]
-        for b in range(lanes):
-            total[b] = 0.0
-        for lag in range(reach + 1):
-            weight = 2.0 * (1.0 - lag / (lags + 1.0)) if lag > 0 else 1.0
-            for i in range(lag, width):
-                for b in range(lanes):
-                    total[b] += weight * d[i, k, b] * d[i - lag, k, b]
+        _dot(d, k, k, 0, total)
+        for lag in range(1, min(lags, width - 1) + 1 if errors == HAC else 1):
+            _dot(d, k, k, lag, part)
+            for b in range(lanes):
+                total[b] += 2.0 * (1.0 - lag / (lags + 1.0)) * part[b]
         for b in range(lanes):
             # Bartlett sums are not negative but for rounding.
             variance = total[b] if total[b] > 0.0 or total[b] != total[b] else 0.0
