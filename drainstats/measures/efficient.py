@@ -215,6 +215,7 @@ class _Moments:
             row[0] = np.nan  # the first row has none before it
 
     def mean(self, values: FloatArray) -> FloatArray:
+        """Mean over the rows of each window but its first, which serves as the row before only."""
         out = window_mean(values, self.window - 1)
         out[: self.window - 1] = np.nan
         return out
