@@ -34,6 +34,7 @@ _NAMES = {
     "GARCH": "models.coliquidity.margins",
     "CCC": "models.coliquidity.ccc",
     "DCC": "models.coliquidity.dcc",
+    "CDCC": "models.coliquidity.cdcc",
     "DECO": "models.coliquidity.equicorrelation",
     "constant_correlation_test": "models.coliquidity.constancy",
     "portmanteau": "models.coliquidity.diagnostics",

@@ -1,9 +1,10 @@
-"""Variance recursions of the GARCH family with their exact first derivatives."""
+"""Variance recursions of the GARCH family with their exact first derivatives, under any law of `densities`."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from drainstats.kernels.densities import log_density
 from drainstats.kernels.jit import kernel
 from drainstats.typing import FloatArray
 
@@ -30,22 +31,26 @@ def garch_likelihood(
     q: int,
     hold_first: bool,
     level: float,
+    law: int,
+    constants: FloatArray,
     h: FloatArray,
     dlogh: FloatArray,
     gradient: FloatArray,
 ) -> float:
-    """Gaussian log-likelihood of GARCH(p, o, q), its gradient, the variance and its log-derivatives.
+    """Log-likelihood of GARCH(p, o, q), its gradient, the variance and its log-derivatives.
 
-    ``theta`` = [mu], omega, alpha (p), gamma (o), beta (q). Before the sample squares and variances are ``level``, or
-    the mean squared residual when ``level`` is NaN (which then moves with mu); ``hold_first`` gives that value to the
-    first max(p, o, q) variances themselves. Writes ``h`` (T,), ``dlogh`` = dh/dtheta / h (T, K), ``gradient`` (K,).
+    ``theta`` = [mu], omega, alpha (p), gamma (o), beta (q), shape; ``law`` and ``constants`` as in `densities`.
+    Before the sample squares and variances are ``level``, or the mean squared residual when ``level`` is NaN (which
+    then moves with mu); ``hold_first`` gives that value to the first max(p, o, q) variances themselves. Writes ``h``
+    (T,), ``dlogh`` = dh/dtheta / h (T, K), ``gradient`` (K,).
     """
-    T, K = y.shape[0], theta.shape[0]
+    T = y.shape[0]
     k0 = 1 if has_mean else 0
     mu = theta[0] if has_mean else 0.0
     start, dstart = _before_sample(y, mu, level, has_mean)
     held = max(p, max(o, q)) if hold_first else 0
-    loglik = 0.0
+    K = k0 + 1 + p + o + q
+    loglik, in_first, in_second = 0.0, 0.0, 0.0
     for k in range(K):
         gradient[k] = 0.0
     for t in range(T):
@@ -87,13 +92,21 @@ def garch_likelihood(
                 for k in range(K):
                     d[k] += c * before[k]
         h[t] = v
-        e = y[t] - mu
         inverse = 1.0 / v
-        ratio = e * e * inverse
-        loglik -= 0.5 * (np.log(2.0 * np.pi * v) + ratio)
+        root = np.sqrt(inverse)
+        z = (y[t] - mu) * root
+        value, slope, first, second = log_density(law, z, constants)
+        loglik += value - 0.5 * np.log(v)
+        in_first += first
+        in_second += second
+        pull = -0.5 * (slope * z + 1.0)
         for k in range(K):
             d[k] *= inverse
-            gradient[k] += 0.5 * (ratio - 1.0) * d[k]
+            gradient[k] += pull * d[k]
         if has_mean:
-            gradient[0] += e * inverse
+            gradient[0] -= slope * root
+        for k in range(K, theta.shape[0]):
+            d[k] = 0.0
+    for k in range(K, theta.shape[0]):
+        gradient[k] = in_first if k == K else in_second
     return loglik

@@ -155,22 +155,69 @@ def test_bad_input_is_a_sentence(panel):
         return out
 
     with pytest.raises(DataError, match=r"missing.*dropna.*column B"):
-        ds.GARCH().fit(broken(np.nan))
+        ds.GARCH().fit(broken(np.nan)["B"])
     with pytest.raises(DataError, match=r"infinite.*column B"):
-        ds.GARCH().fit(broken(np.inf))
+        ds.GARCH().fit(broken(np.inf)["B"])
     with pytest.raises(DataError, match=r"does not vary.*column B"):
-        ds.GARCH().fit(panel.assign(B=2.5))
+        ds.GARCH().fit(panel.assign(B=2.5)["B"])
     for size in (1e90, 1e-90):
         with pytest.raises(DataError, match=r"change its unit.*column B"):
-            ds.GARCH().fit(panel.assign(B=size * panel["B"]))
+            ds.GARCH().fit(size * panel["B"])
+    with pytest.raises(DataError, match="missing"):
+        ds.GARCH().fit(panel * np.nan)
+    with pytest.raises(DataError, match="twice"):
+        ds.GARCH().fit(broken(np.nan).set_axis(["A", "B", "B"], axis=1))
     for rows in (0, 8):
         with pytest.raises(DataError, match="rows"):
             ds.GARCH().fit(panel.iloc[:rows])
     with pytest.raises(DataError, match="columns"):
         ds.GARCH().fit(panel).filter(panel[["A", "C", "B"]])
-    for bad in ({"p": 0}, {"q": -1}, {"mean": "ar"}, {"dist": "t"}, {"start": "zero"}, {"max_persistence": 1.5}):
+    for bad in ({"p": 0}, {"q": -1}, {"mean": "ar"}, {"dist": "cauchy"}, {"start": "zero"}, {"max_persistence": 1.5}):
         with pytest.raises(OptionError):
             ds.GARCH(**bad)
+
+
+BAD = {
+    "missing": lambda b: b.where(np.arange(len(b)) != 3),
+    "infinite": lambda b: b.where(np.arange(len(b)) != 3, np.inf),
+    "does not vary": lambda b: 0.0 * b + 2.5,
+    "change its unit": lambda b: 1e90 * b,
+}
+
+
+@pytest.mark.parametrize("reason", BAD)
+@pytest.mark.parametrize("dist", ["normal", "skewt"])
+def test_a_bad_series_is_a_row_with_a_reason_and_the_others_are_fitted(panel, reason, dist):
+    spec = ds.GARCH(o=1, dist=dist)
+    good, res = spec.fit(panel[["A", "C"]]), spec.fit(panel.assign(B=BAD[reason](panel["B"])))
+    assert reason in res.status.loc["B", "reason"]
+    assert (res.status.loc[["A", "C"], "reason"] == "").all()
+    assert not res.converged
+    assert any(n.startswith("B: not fitted") for n in res.notes)
+    kept = good.params.index
+    np.testing.assert_array_equal(res.params[kept], good.params)
+    np.testing.assert_allclose(res.std_errors[kept], good.std_errors, rtol=1e-12)
+    np.testing.assert_allclose(np.sqrt(np.diag(res.param_covariance.loc[kept, kept])), good.std_errors, rtol=1e-10)
+    assert res.params.drop(kept).isna().all()
+    assert res.std_errors.drop(kept).isna().all()
+    assert res.loglikelihood == good.loglikelihood
+    for table in (
+        res.std_resid,
+        res.conditional_volatility,
+        res.forecast(2),
+        res.simulate(20),
+        res.filter(panel).std_resid,
+    ):
+        assert table["B"].isna().all()
+        assert np.isfinite(table[["A", "C"]]).all(axis=None)
+    pd.testing.assert_frame_equal(res.std_resid[["A", "C"]], good.std_resid)
+    with pytest.raises(DataError, match="missing"):
+        res.filter(panel.assign(A=np.nan))
+
+
+def test_errors_series_by_series_are_those_of_the_joint_covariance(panel):
+    res = ds.GARCH(dist="t").fit(panel)
+    np.testing.assert_allclose(res.std_errors, np.sqrt(np.diag(res.param_covariance)), rtol=1e-10)
 
 
 @pytest.mark.parametrize("spec", [ds.GARCH(), ds.GARCH(mean="zero"), ds.GARCH(start="arch"), ds.GARCH(o=1)], ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 
 def garch_variance(e, omega, alpha, gamma, beta, level, hold_first):
@@ -50,3 +51,35 @@ def simulate_dcc(T, N, seed, a=0.05, b=0.90, rho=0.4, omega=0.05, alpha=0.08, be
         h = omega + alpha * y[t] ** 2 + beta * h
         Q = (1.0 - a - b) * S + a * np.outer(z, z) + b * Q
     return y[burn:]
+
+
+def log_density(dist, z, shape):
+    """Log density of standardised shocks from scipy's distributions."""
+    if dist == "normal":
+        return stats.norm.logpdf(z)
+    if dist == "t":
+        scale = np.sqrt(shape[0] / (shape[0] - 2.0))
+        return stats.t.logpdf(z * scale, shape[0]) + np.log(scale)
+    if dist == "ged":
+        scale = stats.gennorm.std(shape[0])
+        return stats.gennorm.logpdf(z * scale, shape[0]) + np.log(scale)
+    eta, skew = shape
+    a, b = skewed_t_constants(eta, skew)
+    x = b * z + a
+    return np.log(b) + log_density("t", x / np.where(x < 0.0, 1.0 - skew, 1.0 + skew), [eta])
+
+
+def skewed_t_constants(eta, skew):
+    """a and b of Hansen's skewed t from the density of the standardised t at zero."""
+    peak = np.exp(log_density("t", 0.0, [eta]))
+    a = 4.0 * skew * peak * (eta - 2.0) / (eta - 1.0)
+    return a, np.sqrt(1.0 + 3.0 * skew**2 - a**2)
+
+
+def skewed_t_quantile(u, eta, skew):
+    """Quantiles of Hansen's skewed t."""
+    a, b = skewed_t_constants(eta, skew)
+    below = u < 0.5 * (1.0 - skew)
+    inner = np.where(below, u / (1.0 - skew), 0.5 + (u - 0.5 * (1.0 - skew)) / (1.0 + skew))
+    x = stats.t.ppf(inner, eta) * np.sqrt((eta - 2.0) / eta) * np.where(below, 1.0 - skew, 1.0 + skew)
+    return (x - a) / b

@@ -98,7 +98,7 @@ def _joint_loglikelihood(margins: GARCHResult, constant: FloatArray) -> float:
     root = correlation_root(constant)
     whitened = np.linalg.solve(root, z.T)
     change = float((whitened**2).sum() - (z**2).sum())
-    return margins.loglikelihood - len(z) * float(np.log(np.diag(root)).sum()) - 0.5 * change
+    return margins.gaussian_loglikelihood - len(z) * float(np.log(np.diag(root)).sum()) - 0.5 * change
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,9 +12,10 @@ Hessian) and B is the covariance of all scores. The sampling error of the target
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,8 +31,11 @@ from drainstats.models.coliquidity.correlation import (
 )
 from drainstats.models.coliquidity.dcc_passes import Weights
 from drainstats.models.coliquidity.inputs import check_target, several_assets
-from drainstats.models.coliquidity.margins import GARCH
+from drainstats.models.coliquidity.margins import GARCH, GARCHResult
 from drainstats.typing import FloatArray
+
+if TYPE_CHECKING:
+    from drainstats.models.coliquidity.dcc_search import CorrelationFit
 
 
 def pull_correlation(z: FloatArray, target: FloatArray, slope: FloatArray) -> FloatArray:
@@ -43,7 +47,102 @@ def pull_correlation(z: FloatArray, target: FloatArray, slope: FloatArray) -> Fl
 
 
 @dataclass(frozen=True)
-class DCC:
+class Recursion(ABC):
+    """What the models of the family share: orders, margins, how a fit goes. Each says what drives its Q."""
+
+    order: tuple[int, int] = (1, 1)
+    margins: GARCH = field(default_factory=GARCH)
+    dist: Literal["normal"] = "normal"
+
+    def __post_init__(self) -> None:
+        check_option("dist", self.dist, ["normal"])
+        whole = isinstance(self.order, tuple) and all(isinstance(k, (int, np.integer)) for k in self.order)
+        if not whole or len(self.order) != 2 or self.order[0] < 1 or self.order[1] < 0:
+            raise OptionError(
+                f"order={self.order!r} must be (P, Q) with P at least 1 and Q at least 0; CCC has no lags."
+            )
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """How many a, b and g."""
+        return (*self.order, 0)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """a1, ..., aP, b1, ..., bQ and, if the model has it, g1."""
+        return [f"{name}{k + 1}" for name, size in zip("abg", self.sizes, strict=True) for k in range(size)]
+
+    def weights(self, psi: FloatArray) -> Weights:
+        """The parameters as the recursion takes them."""
+        P, Q, _ = self.sizes
+        return Weights(psi[:P].copy(), psi[P : P + Q].copy(), psi[P + Q :].copy())
+
+    def shocks(self, z: FloatArray, psi: FloatArray) -> FloatArray:
+        """What drives Q (T, N): the residuals ``z``."""
+        return z
+
+    def shock(self, q: FloatArray, z: FloatArray) -> FloatArray:
+        """What drives Q after one step with residuals ``z`` (N,) at a given Q (N, N)."""
+        return z
+
+    @abstractmethod
+    def search(self, z: FloatArray) -> CorrelationFit:
+        """Maximise the correlation likelihood of residuals (T, N)."""
+
+    @abstractmethod
+    def target_at(self, z: FloatArray, psi: FloatArray) -> FloatArray:
+        """S (N, N), or S and N stacked, from residuals (T, N)."""
+
+    @abstractmethod
+    def moments(
+        self, margins: GARCHResult, target: FloatArray, psi: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+
+    def fit(self, y: Any) -> DCCResult:
+        """Fit the margins, then the correlation parameters.
+
+        Parameters
+        ----------
+        y : (T, N) table or array
+            Returns or innovations of log illiquidity, any unit; complete rows.
+
+        Returns
+        -------
+        DCCResult
+
+        Raises
+        ------
+        DataError
+            Missing or infinite values, one asset, too few rows, a series that does not vary, duplicated series.
+        """
+        from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
+
+        wide = several_assets(y, 10 + 2 * len(self.margins.parameter_names))
+        margins = self.margins.fit(wide.like(wide.values))
+        z = margins.std_resid_values
+        check_target(to_correlation(z.T @ z / len(z)), wide.columns)
+        found = self.search(z)
+        target = self.target_at(z, found.psi)
+        psi = pd.Series(found.psi, index=self.parameter_names)
+        return DCCResult(
+            params=pd.concat([margins.params, psi]).rename("estimate"),
+            loglikelihood=joint_loglikelihood(self, margins, target, found.psi),
+            converged=margins.converged and found.converged,
+            notes=(*margins.notes, *found.notes),
+            nobs=len(z),
+            margins=margins,
+            spec=self,
+            target=target,
+            basis=found.basis,
+            gap=found.gap,
+            evaluations=found.evaluations,
+            origin=None,
+        )
+
+
+@dataclass(frozen=True)
+class DCC(Recursion):
     """DCC(P, Q) with correlation targeting.
 
     Parameters
@@ -68,24 +167,29 @@ class DCC:
     ['a1', 'b1']
     """
 
-    order: tuple[int, int] = (1, 1)
-    margins: GARCH = field(default_factory=GARCH)
-    dist: Literal["normal"] = "normal"
     convention: Literal["engle", "rmgarch"] = "engle"
 
     def __post_init__(self) -> None:
-        check_option("dist", self.dist, ["normal"])
+        super().__post_init__()
         check_option("convention", self.convention, ["engle", "rmgarch"])
-        whole = isinstance(self.order, tuple) and all(isinstance(k, (int, np.integer)) for k in self.order)
-        if not whole or len(self.order) != 2 or self.order[0] < 1 or self.order[1] < 0:
-            raise OptionError(
-                f"order={self.order!r} must be (P, Q) with P at least 1 and Q at least 0; CCC has no lags."
-            )
 
-    @property
-    def parameter_names(self) -> list[str]:
-        """a1, ..., aP, b1, ..., bQ."""
-        return [f"a{i + 1}" for i in range(self.order[0])] + [f"b{j + 1}" for j in range(self.order[1])]
+    def search(self, z: FloatArray) -> CorrelationFit:
+        """Maximise the correlation likelihood of residuals (T, N) at their target."""
+        from drainstats.models.coliquidity.dcc_search import fit_correlation
+
+        return fit_correlation(self, z, self.target(z))
+
+    def target_at(self, z: FloatArray, psi: FloatArray) -> FloatArray:
+        """The target, which does not depend on psi."""
+        return self.target(z)
+
+    def moments(
+        self, margins: GARCHResult, target: FloatArray, psi: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+        from drainstats.models.coliquidity.dcc_search import correlation_moments
+
+        return correlation_moments(self, margins, target, psi)
 
     def target(self, z: FloatArray) -> FloatArray:
         """S from standardised residuals (T, N), by the convention."""
@@ -93,65 +197,15 @@ class DCC:
             return np.asarray(np.cov(z, rowvar=False))
         return to_correlation(z.T @ z / len(z))
 
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """How many a, b and g."""
-        return (*self.order, 0)
-
-    def weights(self, psi: FloatArray) -> Weights:
-        """The parameters as the recursion takes them."""
-        return Weights(psi[: self.order[0]].copy(), psi[self.order[0] :].copy(), np.empty(0))
-
     def costs(self, target: FloatArray) -> FloatArray:
         """What one unit of each parameter takes from the stationarity bound (P + Q,)."""
-        return np.ones(sum(self.order))
+        return np.ones(sum(self.sizes))
 
     def pull_target(self, z: FloatArray, target: FloatArray, slopes: FloatArray) -> FloatArray:
         """Turn d f / d target, the first of ``slopes`` (2, N, N), into d f / d z (T, N) through the moments of z."""
         if self.convention == "rmgarch":
             return np.asarray(2.0 / (len(z) - 1) * (z - z.mean(axis=0)) @ slopes[0])
         return pull_correlation(z, target, slopes[0])
-
-    def fit(self, y: Any) -> DCCResult:
-        """Fit the margins, then the correlation parameters.
-
-        Parameters
-        ----------
-        y : (T, N) table or array
-            Returns or innovations of log illiquidity, any unit; complete rows.
-
-        Returns
-        -------
-        DCCResult
-
-        Raises
-        ------
-        DataError
-            Missing or infinite values, one asset, too few rows, a series that does not vary, duplicated series.
-        """
-        from drainstats.models.coliquidity.dcc_search import fit_correlation, joint_loglikelihood
-
-        wide = several_assets(y, 10 + 2 * len(self.margins.parameter_names))
-        margins = self.margins.fit(wide.like(wide.values))
-        z = margins.std_resid_values
-        target = self.target(z)
-        check_target(target, wide.columns)
-        found = fit_correlation(self, z, target)
-        psi = pd.Series(found.psi, index=self.parameter_names)
-        return DCCResult(
-            params=pd.concat([margins.params, psi]).rename("estimate"),
-            loglikelihood=joint_loglikelihood(self, margins, target, found.psi),
-            converged=margins.converged and found.converged,
-            notes=(*margins.notes, *found.notes),
-            nobs=len(z),
-            margins=margins,
-            spec=self,
-            target=target,
-            basis=found.basis,
-            gap=found.gap,
-            evaluations=found.evaluations,
-            origin=None,
-        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,7 +217,7 @@ class DCCResult(CorrelationResult):
     still gain per time step, to first order), ``evaluations``, and ``origin``, the fit behind a filtered result.
     """
 
-    spec: DCC
+    spec: Recursion
     target: FloatArray
     basis: FloatArray
     gap: float
@@ -175,28 +229,29 @@ class DCCResult(CorrelationResult):
         """Orders, convention and margins."""
         m = self.spec.margins
         inner = f"GARCH({m.p}, {m.o}, {m.q})" if m.o else f"GARCH({m.p}, {m.q})"
-        return f"DCC{self.spec.order} on {inner} margins, {self.spec.dist}, convention {self.spec.convention}"
+        convention = getattr(self.spec, "convention", None)
+        tail = f", convention {convention}" if convention else ""
+        return f"{type(self.spec).__name__}{self.spec.order} on {inner} margins, {self.spec.dist}{tail}"
 
     @property
     def _psi(self) -> FloatArray:
-        return self.params.to_numpy()[-sum(self.spec.order) :]
+        return self.params.to_numpy()[-sum(self.spec.sizes) :]
 
     def _chunks(self, columns: list[int], rows: int) -> Iterator[FloatArray]:
         from drainstats.models.coliquidity.dcc_search import walk
 
-        z = np.ascontiguousarray(self.margins.std_resid_values[:, columns])
-        for q in walk(self.spec, z, self.target[np.ix_(columns, columns)], self._psi, rows):
+        z = self.margins.std_resid_values[:, columns]
+        target = self.target[..., np.array(columns)[:, None], columns]
+        for q in walk(self.spec, self.spec.shocks(z, self._psi), target, self._psi, rows):
             yield to_correlation(q)
 
     def _covariance(self) -> FloatArray:
         from scipy.linalg import block_diag
 
-        from drainstats.models.coliquidity.dcc_search import correlation_moments
-
         if self.origin is not None:
             return self.origin.param_covariance.to_numpy()
         margins = self.margins
-        scores, cross, inner = correlation_moments(self.spec, margins, self.target, self._psi)
+        scores, cross, inner = self.spec.moments(margins, self.target, self._psi)
         K, k = margins.bread.shape[0], len(self._psi)
         bread = np.zeros((K + k, K + k))
         bread[:K, :K], bread[K:, :K], bread[K:, K:] = margins.bread, cross, inner
@@ -232,37 +287,37 @@ class DCCResult(CorrelationResult):
 
         check_horizon(horizon)
         check_option("method", method, ["q", "r"])
-        P, Q = self.spec.order
-        m = max(P, Q)
-        z = self.margins.std_resid_values
-        if len(z) < m:
-            raise DataError(f"A forecast needs the last {m} rows and {len(z)} are there; filter a longer stretch.")
+        weights, N = self.spec.weights(self._psi), len(self.columns)
+        m, stack = weights.lags, self.target.reshape(-1, N, N)
+        shocks = self.spec.shocks(self.margins.std_resid_values, self._psi)
+        if len(shocks) < m:
+            raise DataError(f"A forecast needs the last {m} rows and {len(shocks)} are there; filter a longer stretch.")
         tail: FloatArray = np.empty(0)
-        for q in walk(self.spec, z, self.target, self._psi, max(m, self._rows(z.shape[1])), keep=m):
+        for q in walk(self.spec, shocks, self.target, self._psi, max(m, self._rows(N)), keep=m):
             tail = q[-m:].copy()
-        news = [np.outer(row, row) for row in z[-m:]]
-        path, rest = list(tail), 1.0 - self._psi.sum()
+        news, falls = ([np.outer(row, row) for row in part[-m:]] for part in (shocks, np.minimum(shocks, 0.0)))
+        path, intercept = list(tail), weights.intercept(stack)
         for _ in range(horizon):
-            step = rest * self.target + sum(self._psi[i] * news[-1 - i] for i in range(P))
-            step = step + sum(self._psi[P + j] * path[-1 - j] for j in range(Q))
-            path.append(step)
-            news.append(step)
+            path.append(weights.step(intercept, path, news, falls))
+            news.append(path[-1])
+            falls.append(stack[-1])
         correlation = to_correlation(np.array(path[m:]))
         if method == "r":
-            decay = ((1.0 - rest) ** np.arange(horizon))[:, None, None]
-            correlation = (1.0 - decay) * to_correlation(self.target) + decay * correlation[0]
+            decay = ((weights.a.sum() + weights.b.sum()) ** np.arange(horizon))[:, None, None]
+            correlation = (1.0 - decay) * to_correlation(stack[0]) + decay * correlation[0]
         return CorrelationForecast(self.margins.forecast(horizon), correlation)
 
     def simulate(self, steps: int, seed: int = 0, burn: int = 500) -> pd.DataFrame:
         """``steps`` rows from the estimated model, after ``burn`` steps from the target that are dropped."""
         rng = np.random.default_rng(seed)
-        (P, Q), N = self.spec.order, len(self.columns)
-        m, rest = max(P, Q), 1.0 - self._psi.sum()
-        z = np.zeros((m + burn + steps, N))
-        history, news = [self.target] * m, [self.target] * m
-        for t in range(m, len(z)):
-            step = rest * self.target + sum(self._psi[i] * news[-1 - i] for i in range(P))
-            step = step + sum(self._psi[P + j] * history[-1 - j] for j in range(Q))
-            z[t] = correlation_root(to_correlation(step)) @ rng.standard_normal(N)
-            history, news = [*history[1:], step], [*news[1:], np.outer(z[t], z[t])]
-        return pd.DataFrame(self.margins.drive(z[m:])[burn:], columns=self.columns)
+        weights, N = self.spec.weights(self._psi), len(self.columns)
+        m, stack = weights.lags, self.target.reshape(-1, N, N)
+        z, intercept = np.zeros((burn + steps, N)), weights.intercept(stack)
+        path, news, falls = [stack[0]] * m, [stack[0]] * m, [stack[-1]] * m
+        for t in range(len(z)):
+            q = weights.step(intercept, path, news, falls)
+            z[t] = correlation_root(to_correlation(q)) @ rng.standard_normal(N)
+            shock = self.spec.shock(q, z[t])
+            fall = np.minimum(shock, 0.0)
+            path, news, falls = [*path[1:], q], [*news[1:], np.outer(shock, shock)], [*falls[1:], np.outer(fall, fall)]
+        return pd.DataFrame(self.margins.drive(z)[burn:], columns=self.columns)

@@ -34,6 +34,16 @@ class Weights:
         out = (1.0 - self.a.sum() - self.b.sum()) * target[0]
         return np.asarray(out - self.g.sum() * target[1] if len(self.g) else out)
 
+    def step(
+        self, intercept: FloatArray, path: list[FloatArray], news: list[FloatArray], falls: list[FloatArray]
+    ) -> FloatArray:
+        """The next Q from the latest Q, products of shocks and products of negative shocks, newest last."""
+        out = intercept.copy()
+        for weights, old in ((self.a, news), (self.b, path), (self.g, falls)):
+            for k, weight in enumerate(weights):
+                out += weight * old[-1 - k]
+        return out
+
 
 @dataclass(frozen=True, slots=True)
 class Moves:

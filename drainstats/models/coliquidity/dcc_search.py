@@ -14,7 +14,7 @@ from drainstats.models.optimise import coordinates_of, minimise, minimise_at_bou
 from drainstats.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
-    from drainstats.models.coliquidity.dcc import DCC
+    from drainstats.models.coliquidity.dcc import DCC, Recursion
     from drainstats.models.coliquidity.margins import GARCHResult
 
 # Sum of a and of b: usual, lively, slow, nearly constant.
@@ -37,9 +37,9 @@ class CorrelationFit:
     evaluations: int
 
 
-def before_sample(spec: DCC, target: FloatArray, reported: bool) -> FloatArray:
+def before_sample(spec: Recursion, target: FloatArray, reported: bool) -> FloatArray:
     """zz' before the sample (N, N)."""
-    if spec.convention == "engle":
+    if getattr(spec, "convention", "engle") == "engle":
         return target
     return np.ones_like(target) if reported else np.zeros_like(target)
 
@@ -59,16 +59,17 @@ def likelihood(
     return value, one.scores, one.slopes, one.direct + z if slopes else one.direct
 
 
-def joint_loglikelihood(spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> float:
+def joint_loglikelihood(spec: Recursion, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> float:
     """Log-likelihood of the data: margins plus correlation, as reported."""
-    value = likelihood(spec, margins.std_resid_values, target, before_sample(spec, target, True), psi, scores=False)[0]
-    return margins.loglikelihood + float(value.sum())
+    z = margins.std_resid_values
+    one = run(z, spec.shocks(z, psi), target, before_sample(spec, target, True), spec.weights(psi), scores=False)
+    return margins.gaussian_loglikelihood + float(one.logdet.sum() - 0.5 * (one.quadratic.sum() - (z**2).sum()))
 
 
 def walk(
-    spec: DCC, z: FloatArray, target: FloatArray, psi: FloatArray, rows: int, keep: int = 0
+    spec: Recursion, z: FloatArray, target: FloatArray, psi: FloatArray, rows: int, keep: int = 0
 ) -> Iterator[FloatArray]:
-    """Q in time order, ``rows`` steps at once, each block preceded by the last ``keep`` matrices before it."""
+    """Q in time order from shocks ``z``, ``rows`` steps at once, each block behind the last ``keep`` matrices."""
     from drainstats.kernels import dcc as kernels
 
     weights, N = spec.weights(psi), z.shape[1]
@@ -247,18 +248,26 @@ def _slopes(spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray
 def correlation_moments(
     spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k).
+    """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+    scores = likelihood(spec, margins.std_resid_values, target, before_sample(spec, target, True), psi)[1]
+    return scores, *mean_slopes(lambda at: _slopes(spec, margins, target, at), psi, len(scores))
 
-    Both derivatives are central differences, in psi alone, of exact gradients: 2 k passes whatever N.
+
+def mean_slopes(
+    gradient: Callable[[FloatArray], tuple[FloatArray, FloatArray]], psi: FloatArray, rows: int
+) -> tuple[FloatArray, FloatArray]:
+    """Mean derivatives of the psi scores in the margins (k, N K) and in psi (k, k).
+
+    ``gradient`` gives the derivatives of the log-likelihood in psi and in the margins, exactly. Both answers are
+    central differences, in psi alone, of these: 2 k passes whatever N.
     """
-    z = margins.std_resid_values
     k = len(psi)
-    scores = likelihood(spec, z, target, before_sample(spec, target, True), psi)[1]
-    cross, inner = np.empty((k, len(margins.params))), np.empty((k, k))
+    cross, inner = [], np.empty((k, k))
     for i in range(k):
         step = np.zeros(k)
         step[i] = 1e-4 * max(min(psi[i], 1.0 - psi.sum()), 1e-3)
-        ahead, behind = (_slopes(spec, margins, target, psi + s) for s in (step, -step))
-        width = 2.0 * step[i] * len(z)
-        inner[i], cross[i] = (ahead[0] - behind[0]) / width, (ahead[1] - behind[1]) / width
-    return scores, cross, 0.5 * (inner + inner.T)
+        ahead, behind = gradient(psi + step), gradient(psi - step)
+        width = 2.0 * step[i] * rows
+        inner[i] = (ahead[0] - behind[0]) / width
+        cross.append((ahead[1] - behind[1]) / width)
+    return np.array(cross), 0.5 * (inner + inner.T)

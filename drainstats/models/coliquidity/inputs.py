@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from drainstats.errors import DataError
 from drainstats.frames import Wide, as_wide, refuse_extreme
@@ -44,6 +45,31 @@ def complete_rows(data: Any, least: int, varying: bool = True) -> Wide:
             "A series does not vary, so it has no variance to model; leave it out.", column=columns[flat[0]]
         )
     return wide
+
+
+def usable_series(data: Any, least: int) -> tuple[Wide, list[str]]:
+    """Take ``data`` apart; a series that `complete_rows` would refuse has its sentence in the list, the others "".
+
+    What is wrong with the whole table, or with every series, is raised.
+    """
+    wide = as_wide(data, "y")
+    try:
+        return complete_rows(data, least), [""] * len(wide.columns)
+    except DataError:
+        if not wide.columns.is_unique:
+            raise
+        reasons = [_reason(wide.values[:, i], wide.index, name, least) for i, name in enumerate(wide.columns)]
+        if all(reasons):
+            raise
+    return wide, reasons
+
+
+def _reason(values: FloatArray, index: Any, name: Any, least: int) -> str:
+    try:
+        complete_rows(pd.Series(values, index=index, name=name), least)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def several_assets(data: Any, least: int) -> Wide:

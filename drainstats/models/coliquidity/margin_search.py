@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drainstats.models.base import free_directions
+from drainstats.models.coliquidity.margin_laws import LAWS
 from drainstats.models.optimise import (
     Minimum,
     coordinates_of,
@@ -44,7 +45,8 @@ class SeriesFit:
 
     theta (K,): standardised parameters, params = theta * units + offset; level: variance before the sample (NaN: moves
     with the mean), start_level its value at the estimates; gap: what a feasible step could still gain per observation;
-    basis (K, r): directions free of bounds.
+    basis (K, r): directions free of bounds. A series that could not be fitted has the ``reason``, NaN estimates and an
+    empty basis.
     """
 
     theta: FloatArray
@@ -61,30 +63,83 @@ class SeriesFit:
     basis: FloatArray
     notes: tuple[str, ...]
     evaluations: int
+    reason: str = ""
+
+
+def not_fitted(spec: GARCH, reason: str) -> SeriesFit:
+    """The record of a series that cannot be used."""
+    nothing = np.full(len(spec.parameter_names), np.nan)
+    return SeriesFit(
+        theta=nothing,
+        units=nothing,
+        offset=nothing,
+        scale=np.nan,
+        shift=np.nan,
+        level=np.nan,
+        start_level=np.nan,
+        loglikelihood=np.nan,
+        persistence=np.nan,
+        gap=np.nan,
+        converged=False,
+        basis=np.empty((len(nothing), 0)),
+        notes=(f"not fitted: {reason}",),
+        evaluations=0,
+        reason=reason,
+    )
 
 
 def evaluate(spec: GARCH, y: FloatArray, theta: FloatArray, level: float) -> VariancePath:
     """One pass of the recursion over a standardised series; a point where it overflows counts as infinitely bad."""
     from drainstats.kernels import garch as kernels
 
-    T, K = len(y), len(theta)
+    T, K, law = len(y), len(theta), LAWS[spec.dist]
     h, dlogh, gradient = np.empty(T), np.empty((T, K)), np.empty(K)
+    constants = law.constants(theta[K - len(law.names) :])
     value = kernels.garch_likelihood(
         np.ascontiguousarray(y), theta, spec.mean == "constant", spec.p, spec.o, spec.q, spec.start == "rugarch", level,
-        h, dlogh, gradient,
+        law.code, constants, h, dlogh, gradient,
     )  # fmt: skip
     if not (np.isfinite(value) and np.isfinite(gradient).all()):
         return VariancePath(-np.inf, np.zeros(K), h, dlogh)
     return VariancePath(value, gradient, h, dlogh)
 
 
+def density_slopes(spec: GARCH, z: FloatArray, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Slopes of the log density at shocks ``z`` (T,): in the shock (T,), in the shape parameters (T, S)."""
+    from drainstats.kernels import densities as kernels
+
+    law = LAWS[spec.dist]
+    S, slope, shape = len(law.names), np.empty(len(z)), np.empty((len(z), 2))
+    kernels.log_densities(law.code, np.ascontiguousarray(z), law.constants(theta[len(theta) - S :]), slope, shape)
+    return slope, shape[:, :S]
+
+
+def scores(spec: GARCH, y: FloatArray, theta: FloatArray, path: VariancePath) -> FloatArray:
+    """Scores by time step (T, K) of a standardised series."""
+    has_mean, S = spec.mean == "constant", len(LAWS[spec.dist].names)
+    root = np.sqrt(path.h)
+    z = (y - theta[0] if has_mean else y) / root
+    slope, shape = density_slopes(spec, z, theta)
+    out = np.asarray(-0.5 * (slope * z + 1.0)[:, None] * path.dlogh)
+    if has_mean:
+        out[:, 0] -= slope / root
+    out[:, out.shape[1] - S :] += shape
+    return out
+
+
 def hessian(spec: GARCH, y: FloatArray, theta: FloatArray, level: float) -> FloatArray:
-    """Mean second derivatives of the log-likelihood (K, K) by central differences of the exact gradient."""
+    """Mean second derivatives of the log-likelihood (K, K) by central differences of the exact gradient.
+
+    The slope of a GED in mu has a cusp at every observation: its mean derivative is taken over a window that shrinks
+    with T, as one does for a median.
+    """
     K = len(theta)
     out = np.empty((K, K))
     for k in range(K):
         step = np.zeros(K)
         step[k] = 1e-5 * max(abs(theta[k]), 0.01)
+        if k == 0 and spec.mean == "constant" and spec.dist == "ged":
+            step[k] = 0.5 * len(y) ** (-1.0 / 3.0)
         ahead, behind = evaluate(spec, y, theta + step, level), evaluate(spec, y, theta - step, level)
         out[k] = (ahead.gradient - behind.gradient) / (2.0 * step[k] * len(y))
     return 0.5 * (out + out.T)
@@ -115,25 +170,37 @@ def weight_map(spec: GARCH) -> FloatArray:
 
 
 class _Coordinates:
-    """u = [mu], log of the unconditional variance, logit of persistence, log shares ↔ theta."""
+    """u = [mu], log of the unconditional variance, logit of persistence, log shares, free shape ↔ theta."""
 
     def __init__(self, spec: GARCH) -> None:
         self.map = weight_map(spec)
+        self.law = LAWS[spec.dist]
         self.limit = spec.max_persistence
         self.news = spec.p + spec.o
         self.k0 = 1 if spec.mean == "constant" else 0
 
     def theta(self, u: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Parameters (K,) at coordinates ``u``, and their derivatives (K, K)."""
-        k0 = self.k0
-        weights, slope = weights_from(u[k0 + 1 :], self.limit)
+        k0, last = self.k0, self.k0 + 1 + len(self.map)
+        weights, slope = weights_from(u[k0 + 1 : last], self.limit)
+        shape, bend = self.law.shape(u[last:])
         variance = np.exp(u[k0])
         jacobian = np.zeros((len(u), len(u)))
         jacobian[:k0, :k0] = 1.0
         jacobian[k0, k0] = variance * (1.0 - weights.sum())
-        jacobian[k0, k0 + 1 :] = -variance * slope.sum(axis=0)
-        jacobian[k0 + 1 :, k0 + 1 :] = self.map @ slope
-        return np.concatenate([u[:k0], [jacobian[k0, k0]], self.map @ weights]), jacobian
+        jacobian[k0, k0 + 1 : last] = -variance * slope.sum(axis=0)
+        jacobian[k0 + 1 : last, k0 + 1 : last] = self.map @ slope
+        jacobian[last:, last:] = np.diag(bend)
+        return np.concatenate([u[:k0], [jacobian[k0, k0]], self.map @ weights, shape]), jacobian
+
+    def weights(self, u: FloatArray) -> FloatArray:
+        """The weights (m,) at coordinates ``u``."""
+        return weights_from(u[self.k0 + 1 : self.k0 + 1 + len(self.map)], self.limit)[0]
+
+    def ends(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """[mu], omega and the shape of parameters ``theta``."""
+        first, last = self.k0 + 1, self.k0 + 1 + len(self.map)
+        return theta[:first], theta[last:]
 
     def start(self, persistence: float, share: float) -> FloatArray:
         """Coordinates of a start: this persistence, this share of it in the shocks, weights that fade with the lag."""
@@ -144,7 +211,8 @@ class _Coordinates:
         if m > self.news:
             weights[self.news :] *= (1.0 - share) / fading[self.news :].sum()
         weights *= min(persistence, 0.999 * self.limit) / weights.sum()
-        return np.concatenate([np.zeros(self.k0 + 1), coordinates_of(weights, self.limit)])
+        shape = self.law.free(np.array(self.law.start))
+        return np.concatenate([np.zeros(self.k0 + 1), coordinates_of(weights, self.limit), shape])
 
 
 def _search(spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates) -> tuple[FloatArray, int]:
@@ -165,7 +233,7 @@ def _search(spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates)
         count += found.evaluations
         if best is None or found.value < best.value:
             best = found
-        weights = weights_from(best.x[coordinates.k0 + 1 :], coordinates.limit)[0]
+        weights = coordinates.weights(best.x)
         cornered = weights.min() < 1e-3 or weights.sum() > coordinates.limit - 1e-3
         if not cornered and np.abs(best.gradient).max() < 1e-6:
             break
@@ -176,12 +244,16 @@ def _search(spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates)
 def _outer_product_metric(
     spec: GARCH, y: FloatArray, u: FloatArray, level: float, coordinates: _Coordinates
 ) -> FloatArray:
-    """Inverse of the expected curvature at a start (information matrix of the Gaussian likelihood)."""
+    """Inverse of the curvature at a start: the Gaussian information matrix, or the outer product of scores."""
     theta, jacobian = coordinates.theta(u)
     path = evaluate(spec, y, theta, level)
-    information = 0.5 * path.dlogh.T @ path.dlogh
-    if coordinates.k0:
-        information[0, 0] += (1.0 / path.h).sum()
+    if spec.dist == "normal":
+        information = 0.5 * path.dlogh.T @ path.dlogh
+        if coordinates.k0:
+            information[0, 0] += (1.0 / path.h).sum()
+    else:
+        by_step = scores(spec, y, theta, path)
+        information = by_step.T @ by_step
     curvature = jacobian.T @ information @ jacobian / len(y)
     return np.linalg.inv(curvature + 1e-6 * np.trace(curvature) * np.eye(len(u)))
 
@@ -196,17 +268,16 @@ def fit_series(spec: GARCH, raw: FloatArray) -> SeriesFit:
     coordinates = _Coordinates(spec)
     k0, T = coordinates.k0, len(y)
     u, count = _search(spec, y, level, coordinates)
-    weights = weights_from(u[k0 + 1 :], spec.max_persistence)[0]
-    point = _settle(spec, y, level, coordinates, coordinates.theta(u)[0][: k0 + 1], weights)
+    point = _settle(spec, y, level, coordinates, *coordinates.ends(coordinates.theta(u)[0]), coordinates.weights(u))
     if not point.gap < GAP:
         point = _polish(spec, y, level, coordinates, point)
     theta, weights, path, gap = point.theta, point.weights, point.path, point.gap
-    basis, notes = _bounds(spec, weights)
+    basis, notes = _bounds(spec, weights, coordinates.ends(theta)[1])
     converged = bool(np.isfinite(path.loglikelihood) and gap * T < LOSS)
     if not converged:
         gain = f"a step could still gain {gap * T:.3g} of log-likelihood to first order"
         basis, notes = basis[:, :0], (*notes, f"not converged, no standard errors: {gain}")
-    units = np.concatenate([[scale] * k0, [scale**2], np.ones(len(weights))])
+    units = np.concatenate([[scale] * k0, [scale**2], np.ones(len(theta) - k0 - 1)])
     offset = np.zeros(len(theta))
     offset[:k0] = shift
     start_level = float(np.mean((y - (theta[0] if constant else 0.0)) ** 2)) if np.isnan(level) else level
@@ -239,24 +310,38 @@ class _Point:
 
 
 def _point(
-    spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates, head: FloatArray, weights: FloatArray
+    spec: GARCH,
+    y: FloatArray,
+    level: float,
+    coordinates: _Coordinates,
+    head: FloatArray,
+    shape: FloatArray,
+    weights: FloatArray,
 ) -> _Point:
-    """Evaluate ``head`` = [mu], omega with ``weights``."""
-    theta = np.concatenate([head, coordinates.map @ weights])
+    """Evaluate ``head`` = [mu], omega with ``weights`` and ``shape``."""
+    theta = np.concatenate([head, coordinates.map @ weights, shape])
     path = evaluate(spec, y, theta, level)
     slope, k0 = -path.gradient / len(y), coordinates.k0
-    gap = stationarity_gap(weights, coordinates.map.T @ slope[k0 + 1 :], coordinates.limit)
-    return _Point(theta, weights, path, gap + float(np.abs(slope[:k0]).sum() + abs(slope[k0] * theta[k0])))
+    last = k0 + 1 + len(weights)
+    gap = stationarity_gap(weights, coordinates.map.T @ slope[k0 + 1 : last], coordinates.limit)
+    gap += float(np.abs(slope[:k0]).sum() + abs(slope[k0] * theta[k0])) + coordinates.law.gap(shape, slope[last:])
+    return _Point(theta, weights, path, gap)
 
 
 def _settle(
-    spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates, head: FloatArray, weights: FloatArray
+    spec: GARCH,
+    y: FloatArray,
+    level: float,
+    coordinates: _Coordinates,
+    head: FloatArray,
+    shape: FloatArray,
+    weights: FloatArray,
 ) -> _Point:
-    """Put weights that vanish on zero if the likelihood does not mind."""
-    point = _point(spec, y, level, coordinates, head, weights)
-    snapped = np.where(weights < 1e-5, 0.0, weights)
-    if (snapped != weights).any():
-        other = _point(spec, y, level, coordinates, head, snapped)
+    """Put weights that vanish on zero, and a shape near its limit on it, if the likelihood does not mind."""
+    point = _point(spec, y, level, coordinates, head, shape, weights)
+    snapped, limited = np.where(weights < 1e-5, 0.0, weights), coordinates.law.snap(shape)
+    if (snapped != weights).any() or (limited != shape).any():
+        other = _point(spec, y, level, coordinates, head, limited, snapped)
         if other.path.loglikelihood >= point.path.loglikelihood - 1e-7:
             return other
     return point
@@ -264,25 +349,33 @@ def _settle(
 
 def _polish(spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates, point: _Point) -> _Point:
     """Finish on the bounds themselves, from where the free search stopped and from a middling start."""
-    k0, T = coordinates.k0, len(y)
+    k0, T, law = coordinates.k0, len(y), coordinates.law
+    first = k0 + 1 + len(law.names)
+
+    def parameters(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        shape, bend = law.shape(x[k0 + 1 : first])
+        return np.append(x[:k0], np.exp(min(x[k0], 50.0))), shape, x[first:], bend
 
     def objective(x: FloatArray) -> tuple[float, FloatArray]:
-        omega = np.exp(min(x[k0], 50.0))
-        theta = np.concatenate([x[:k0], [omega], coordinates.map @ x[k0 + 1 :]])
-        path = evaluate(spec, y, theta, level)
-        slope = path.gradient
-        gradient = np.concatenate([slope[:k0], [slope[k0] * omega], coordinates.map.T @ slope[k0 + 1 :]])
+        head, shape, weights, bend = parameters(x)
+        path = evaluate(spec, y, np.concatenate([head, coordinates.map @ weights, shape]), level)
+        slope, last = path.gradient, k0 + 1 + len(weights)
+        within = coordinates.map.T @ slope[k0 + 1 : last]
+        gradient = np.concatenate([slope[:k0], [slope[k0] * head[k0]], slope[last:] * bend, within])
         return -path.loglikelihood / T, -gradient / T
 
     def start(theta: FloatArray, weights: FloatArray) -> FloatArray:
-        return np.concatenate([theta[:k0], [np.log(max(theta[k0], 1e-12))], weights])
+        shape = law.free(coordinates.ends(theta)[1])
+        return np.concatenate([theta[:k0], [np.log(max(theta[k0], 1e-12))], shape, weights])
 
-    middling = weights_from(coordinates.start(0.7, 0.3)[k0 + 1 :], coordinates.limit)[0]
+    middling = coordinates.start(0.7, 0.3)
+    other_start = np.concatenate(
+        [np.zeros(k0), [np.log(0.3)], law.free(np.array(law.start)), coordinates.weights(middling)]
+    )
     best = point
-    for x in (start(point.theta, point.weights), np.concatenate([np.zeros(k0), [np.log(0.3)], middling])):
-        found = minimise_at_bounds(objective, x, coordinates.limit, k0 + 1).x
-        head = np.append(found[:k0], np.exp(found[k0]))
-        other = _settle(spec, y, level, coordinates, head, found[k0 + 1 :])
+    for x in (start(point.theta, point.weights), other_start):
+        found = minimise_at_bounds(objective, x, coordinates.limit, first).x
+        other = _settle(spec, y, level, coordinates, *parameters(found)[:3])
         gain = other.path.loglikelihood - best.path.loglikelihood
         if gain > LOSS or (gain > -LOSS and other.gap < best.gap):
             best = other
@@ -291,23 +384,27 @@ def _polish(spec: GARCH, y: FloatArray, level: float, coordinates: _Coordinates,
     return best
 
 
-def _bounds(spec: GARCH, weights: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+def _bounds(spec: GARCH, weights: FloatArray, shape: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
     """Directions in which the estimates could move, and a sentence for each reason that some cannot."""
-    names = spec.parameter_names
+    names, law = spec.parameter_names, LAWS[spec.dist]
     k0 = 1 if spec.mean == "constant" else 0
+    last = k0 + 1 + len(weights)
     free = np.ones(len(names), dtype=np.bool_)
     notes: list[str] = []
     at_zero = weights == 0.0
-    free[k0 + 1 :] = ~at_zero
+    free[k0 + 1 : last] = ~at_zero
     news = spec.p + spec.o
     if at_zero[:news].all():
-        free[k0:] = False
+        free[k0:last] = False
         notes.append("no reaction to news (alpha = 0): omega and beta are not identified apart, no standard errors")
     elif at_zero.any():
-        held = ", ".join(n for n, z in zip(names[k0 + 1 :], at_zero, strict=True) if z)
+        held = ", ".join(n for n, z in zip(names[k0 + 1 :], at_zero, strict=False) if z)
         notes.append(f"{held} on the bound: no standard error; the others are conditional on it")
+    for i in law.at_limit(shape):
+        free[last + i] = False
+        notes.append(f"{law.names[i]} at its limit {shape[i]:g}: no standard error; the others are conditional on it")
     if weights.sum() < spec.max_persistence - 1e-6:
         return free_directions(free), tuple(notes)
     notes.append(f"persistence at its limit {spec.max_persistence:g}: standard errors are conditional on it")
-    share = np.concatenate([np.zeros(k0 + 1), np.ones(spec.p), np.full(spec.o, 0.5), np.ones(spec.q)])
+    share = np.concatenate([np.zeros(k0 + 1), np.ones(spec.p), np.full(spec.o, 0.5), np.ones(spec.q), 0.0 * shape])
     return free_directions(free, share), tuple(notes)

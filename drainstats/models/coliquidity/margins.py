@@ -1,10 +1,10 @@
 """GARCH margins: how variable is each series today, given its own past?
 
-    y[t] = mu + e[t],   e[t] = sqrt(h[t]) z[t],   z[t] ~ N(0, 1)
+    y[t] = mu + e[t],   e[t] = sqrt(h[t]) z[t],   z[t] of mean 0 and variance 1, its law in `margin_laws`
     h[t] = omega + sum_i (alpha_i + gamma_i 1[e[t-i] < 0]) e[t-i]^2 + sum_j beta_j h[t-j]
 
 Bollerslev (1986), Journal of Econometrics 31, 307-327; the term in gamma is that of Glosten, Jagannathan and Runkle
-(1993), Journal of Finance 48, 1779-1801. Estimation is by quasi maximum likelihood on standardised data, with the
+(1993), Journal of Finance 48, 1779-1801. Estimation is by (quasi) maximum likelihood on standardised data, with the
 weights alpha, alpha + gamma and beta kept non-negative and the persistence below a limit.
 """
 
@@ -18,8 +18,10 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import OptionError, check_option
+from drainstats.frames import as_wide
 from drainstats.models.base import Estimates, sandwich
-from drainstats.models.coliquidity.inputs import complete_rows, same_columns
+from drainstats.models.coliquidity.inputs import complete_rows, same_columns, usable_series
+from drainstats.models.coliquidity.margin_laws import LAWS
 from drainstats.typing import FloatArray
 
 STARTS = ("rugarch", "arch", "fcp")
@@ -34,15 +36,18 @@ class GARCH:
     p, o, q : int, default 1, 0, 1
         Lags of squared shocks, of squared negative shocks (GJR), and of the variance.
     mean : {"constant", "zero"}, default "constant"
-    dist : {"normal"}, default "normal"
-        The quasi-likelihood.
+    dist : {"normal", "t", "skewt", "ged"}, default "normal"
+        The law of the shocks. "normal" is a quasi-likelihood: right for the variance whatever the law. The others
+        estimate their shape: "t" its degrees of freedom ``nu``, "skewt" (Hansen, 1994) ``eta`` and ``lambda`` (below 0
+        when falls are the longer tail), "ged" its exponent ``nu``; they are more efficient where they hold and biased
+        where they do not.
     start : {"rugarch", "arch", "fcp"}, default "rugarch"
         The variance before the sample. "rugarch": the first max(p, o, q) variances *are* the mean squared residual.
         "arch": squares and variances before the sample equal an exponentially weighted mean of the first 75 squared
         deviations from the mean (weights 0.94^i). "fcp": they equal the mean squared residual (Fiorentini, Calzolari
         and Panattoni, 1996).
     max_persistence : float, default 0.9999
-        Upper limit of sum(alpha) + sum(gamma) / 2 + sum(beta). rugarch stops at 0.999.
+        Upper limit of sum(alpha) + sum(gamma) / 2 + sum(beta), the half also under "skewt". rugarch stops at 0.999.
 
     Examples
     --------
@@ -57,13 +62,13 @@ class GARCH:
     o: int = 0
     q: int = 1
     mean: Literal["constant", "zero"] = "constant"
-    dist: Literal["normal"] = "normal"
+    dist: Literal["normal", "t", "skewt", "ged"] = "normal"
     start: Literal["rugarch", "arch", "fcp"] = "rugarch"
     max_persistence: float = 0.9999
 
     def __post_init__(self) -> None:
         check_option("mean", self.mean, ["constant", "zero"])
-        check_option("dist", self.dist, ["normal"])
+        check_option("dist", self.dist, list(LAWS))
         check_option("start", self.start, STARTS)
         orders = {"p": self.p, "o": self.o, "q": self.q}
         for name, order in orders.items():
@@ -79,7 +84,7 @@ class GARCH:
         """The names of one series' parameters, in order."""
         lagged = [("alpha", self.p), ("gamma", self.o), ("beta", self.q)]
         names = ["mu", "omega"] if self.mean == "constant" else ["omega"]
-        return names + [f"{name}{i + 1}" for name, order in lagged for i in range(order)]
+        return names + [f"{name}{i + 1}" for name, order in lagged for i in range(order)] + list(LAWS[self.dist].names)
 
     def fit(self, y: Any) -> GARCHResult:
         """Estimate every series by itself.
@@ -87,7 +92,9 @@ class GARCH:
         Parameters
         ----------
         y : Series, (T,) or (T, N) table or array
-            Returns or innovations, any unit; complete rows.
+            Returns or innovations, any unit; complete rows. A series of a table that has missing or infinite values,
+            or does not vary, is not fitted and does not hinder the others: its estimates are NaN and the reason stands
+            in ``status``.
 
         Returns
         -------
@@ -96,12 +103,15 @@ class GARCH:
         Raises
         ------
         DataError
-            Missing or infinite values, a series that does not vary, too few rows.
+            Too few rows, or no series that can be used.
         """
-        from drainstats.models.coliquidity.margin_search import fit_series
+        from drainstats.models.coliquidity.margin_search import fit_series, not_fitted
 
-        wide = complete_rows(y, 10 + 2 * len(self.parameter_names))
-        fits = [fit_series(self, wide.values[:, i]) for i in range(wide.values.shape[1])]
+        wide, reasons = usable_series(y, 10 + 2 * len(self.parameter_names))
+        fits = [
+            not_fitted(self, reason) if reason else fit_series(self, wide.values[:, i])
+            for i, reason in enumerate(reasons)
+        ]
         prefixes = [""] if wide.kind in ("series", "vector") else [f"{c}." for c in wide.columns]
         names = [prefix + name for prefix in prefixes for name in self.parameter_names]
         notes = tuple(
@@ -112,7 +122,7 @@ class GARCH:
         estimates = np.concatenate([f.theta * f.units + f.offset for f in fits])
         return GARCHResult(
             params=pd.Series(estimates, index=names, name="estimate"),
-            loglikelihood=float(sum(f.loglikelihood for f in fits)),
+            loglikelihood=float(sum(f.loglikelihood for f in fits if not f.reason)),
             converged=all(f.converged for f in fits),
             notes=notes,
             nobs=len(wide.values),
@@ -131,7 +141,8 @@ class GARCHResult(Estimates):
     """Fitted margins.
 
     Besides what `Estimates` lists: ``spec``, the data ``y`` (T, N) with ``index`` and ``columns``, ``fits`` (one record
-    a series), and ``origin``: the fit whose parameters a filtered result uses.
+    a series), and ``origin``: the fit whose parameters a filtered result uses. ``loglikelihood`` is the sum over the
+    series that could be fitted.
     """
 
     spec: GARCH
@@ -160,12 +171,27 @@ class GARCHResult(Estimates):
 
         T, N = self.y.shape
         K = len(self.spec.parameter_names)
-        h, dlogh, gradient = np.empty((T, N)), np.empty((N, T, K)), np.empty((N, K))
-        for i, fit in enumerate(self.fits):
+        h, dlogh, gradient = np.full((T, N), np.nan), np.zeros((N, T, K)), np.zeros((N, K))
+        for i, fit in self._fitted:
             level = fit.start_level if self.origin is not None else fit.level
             path = evaluate(self.spec, (self.y[:, i] - fit.shift) / fit.scale, fit.theta, level)
             h[:, i], dlogh[i], gradient[i] = path.h, path.dlogh, path.gradient / T
         return h, dlogh, gradient
+
+    @property
+    def _fitted(self) -> list[tuple[int, Any]]:
+        """Position and record of the series that could be fitted."""
+        return [(i, f) for i, f in enumerate(self.fits) if not f.reason]
+
+    @cached_property
+    def gaussian_loglikelihood(self) -> float:
+        """Log-likelihood of the fitted series if the shocks were normal, at these means and variances.
+
+        What a joint Gaussian likelihood starts from; equal to ``loglikelihood`` under ``dist="normal"``.
+        """
+        places = [i for i, _ in self._fitted]
+        vol, z = self.volatility_values[:, places], self.std_resid_values[:, places]
+        return float(-np.log(vol).sum() - 0.5 * (np.log(2.0 * np.pi) * z.size + (z**2).sum()))
 
     @property
     def _scale(self) -> FloatArray:
@@ -203,11 +229,10 @@ class GARCHResult(Estimates):
 
     @property
     def status(self) -> pd.DataFrame:
-        """One row a series: log-likelihood, persistence, whether it converged, evaluations used."""
-        rows = [(f.loglikelihood, f.persistence, f.converged, f.gap, f.evaluations) for f in self.fits]
-        return pd.DataFrame(
-            rows, index=self.columns, columns=["loglikelihood", "persistence", "converged", "gap", "evaluations"]
-        )
+        """One row a series: log-likelihood, persistence, converged, gap, evaluations, and why it was not fitted."""
+        names = ["loglikelihood", "persistence", "converged", "gap", "evaluations", "reason"]
+        rows = [tuple(getattr(f, name) for name in names) for f in self.fits]
+        return pd.DataFrame(rows, index=self.columns, columns=names)
 
     @property
     def basis(self) -> FloatArray:
@@ -224,26 +249,44 @@ class GARCHResult(Estimates):
     @cached_property
     def score_values(self) -> FloatArray:
         """Scores by time step (T, N K) in standardised parameters."""
-        z, (h, dlogh, _) = self.std_resid_values, self._paths
-        blocks = []
-        for i in range(len(self.fits)):
-            block = 0.5 * (z[:, [i]] ** 2 - 1.0) * dlogh[i]
-            if self.spec.mean == "constant":
-                block[:, 0] += z[:, i] / np.sqrt(h[:, i])
-            blocks.append(block)
-        return np.concatenate(blocks, axis=1)
+        from drainstats.models.coliquidity.margin_search import VariancePath, scores
+
+        h, dlogh, gradient = self._paths
+        out = np.zeros(dlogh.shape)
+        for i, fit in self._fitted:
+            path = VariancePath(np.nan, gradient[i], h[:, i], dlogh[i])
+            out[i] = scores(self.spec, (self.y[:, i] - fit.shift) / fit.scale, fit.theta, path)
+        return np.concatenate(list(out), axis=1)
 
     @cached_property
-    def bread(self) -> FloatArray:
-        """Mean second derivatives of the log-likelihood (N K, N K), block diagonal, standardised parameters."""
+    def _curvature(self) -> FloatArray:
+        """Mean second derivatives of every series' log-likelihood (N, K, K), standardised parameters."""
         from drainstats.models.coliquidity.margin_search import hessian
 
         K = len(self.spec.parameter_names)
-        out = np.zeros((K * len(self.fits), K * len(self.fits)))
-        for i, fit in enumerate(self.fits):
-            block = slice(i * K, (i + 1) * K)
-            out[block, block] = hessian(self.spec, (self.y[:, i] - fit.shift) / fit.scale, fit.theta, fit.level)
+        out = np.zeros((len(self.fits), K, K))
+        for i, fit in self._fitted:
+            out[i] = hessian(self.spec, (self.y[:, i] - fit.shift) / fit.scale, fit.theta, fit.level)
         return out
+
+    @property
+    def bread(self) -> FloatArray:
+        """Mean second derivatives of the log-likelihood (N K, N K), block diagonal, standardised parameters."""
+        from scipy.linalg import block_diag
+
+        return np.asarray(block_diag(*self._curvature))
+
+    @property
+    def std_errors(self) -> pd.Series:
+        """Robust standard errors, one a parameter; series by series, so thousands of series cost no big matrix."""
+        if self.origin is not None:
+            return self.origin.std_errors
+        K, scores = len(self.spec.parameter_names), self.score_values
+        out = np.empty((len(self.fits), K))
+        for i, fit in enumerate(self.fits):
+            covariance = sandwich(self._curvature[i], scores[:, i * K : (i + 1) * K], fit.basis)
+            out[i] = np.sqrt(np.diag(covariance)) * fit.units
+        return pd.Series(out.ravel(), index=self.params.index, name="std_error")
 
     def pull_back(self, slope: FloatArray) -> FloatArray:
         """Turn d f / d z (T, N) into d f / d parameters (N K,), standardised parameters."""
@@ -262,10 +305,12 @@ class GARCHResult(Estimates):
         """Run new data through at fixed parameters; means and the start of the variance are those of the fit."""
         from drainstats.models.coliquidity.margin_search import evaluate
 
-        wide = complete_rows(y_new, self._lags, varying=False)
+        wide = as_wide(y_new, "y")
         same_columns(wide, self.columns)
+        idle = [bool(f.reason) for f in self.fits]
+        complete_rows(wide.like(np.where(idle, 0.0, wide.values)), self._lags, varying=False)
         total = 0.0
-        for i, f in enumerate(self.fits):
+        for i, f in self._fitted:
             path = evaluate(self.spec, (wide.values[:, i] - f.shift) / f.scale, f.theta, f.start_level)
             total += path.loglikelihood - len(wide.values) * np.log(f.scale)
         rows = len(wide.values)
@@ -275,8 +320,9 @@ class GARCHResult(Estimates):
 
     def forecast(self, horizon: int = 1) -> pd.DataFrame:
         """Expected variances of the next ``horizon`` steps (horizon × N, squared units of ``y``), rows 1, 2, ..."""
-        coefficients, lags = self._coefficients, self._lags
-        omega, alpha, gamma, beta = coefficients
+        lags, law = self._lags, LAWS[self.spec.dist]
+        omega, alpha, gamma, beta = self._coefficients
+        share = np.array([np.nan if f.reason else law.falling(self._shape(f)) for f in self.fits])
         e = self.y[-lags:] - self._mu
         square, falling, h = list(e**2), list(np.minimum(e, 0.0) ** 2), list(self.volatility_values[-lags:] ** 2)
         for _ in range(horizon):
@@ -284,9 +330,13 @@ class GARCHResult(Estimates):
             step = step + sum(gamma[i] * falling[-1 - i] for i in range(self.spec.o))
             step = step + sum(beta[j] * h[-1 - j] for j in range(self.spec.q))
             square.append(step)
-            falling.append(0.5 * step)
+            falling.append(share * step)
             h.append(step)
         return pd.DataFrame(np.array(h[lags:]), index=pd.RangeIndex(1, horizon + 1, name="step"), columns=self.columns)
+
+    def _shape(self, fit: Any) -> FloatArray:
+        """Shape parameters (S,) of one series."""
+        return np.asarray(fit.theta[len(fit.theta) - len(LAWS[self.spec.dist].names) :])
 
     @property
     def _lags(self) -> int:
@@ -297,7 +347,7 @@ class GARCHResult(Estimates):
         """omega (N,), alpha (p, N), gamma (o, N), beta (q, N) in the units of ``y``."""
         table = self.params.to_numpy().reshape(len(self.fits), -1).T
         table = table[1:] if self.spec.mean == "constant" else table
-        omega, alpha, gamma, beta = np.split(table, np.cumsum([1, self.spec.p, self.spec.o]))
+        omega, alpha, gamma, beta, _ = np.split(table, np.cumsum([1, self.spec.p, self.spec.o, self.spec.q]))
         return omega[0], alpha, gamma, beta
 
     def drive(self, z: FloatArray) -> FloatArray:
@@ -318,7 +368,10 @@ class GARCHResult(Estimates):
 
     def simulate(self, steps: int, seed: int = 0, burn: int = 500) -> pd.DataFrame:
         """Independent series of ``steps`` rows at the estimates, after ``burn`` steps that are dropped."""
-        z = np.random.default_rng(seed).standard_normal((steps + burn, len(self.columns)))
+        rng, law = np.random.default_rng(seed), LAWS[self.spec.dist]
+        z = np.full((steps + burn, len(self.columns)), np.nan)
+        for i, fit in self._fitted:
+            z[:, i] = law.draw(self._shape(fit), rng, steps + burn)
         return pd.DataFrame(self.drive(z)[burn:], columns=self.columns)
 
     def plot(self, ax: Any = None) -> Any:
