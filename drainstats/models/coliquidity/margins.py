@@ -259,7 +259,7 @@ class GARCHResult(Estimates):
         return np.concatenate(list(out), axis=1)
 
     @cached_property
-    def _curvature(self) -> FloatArray:
+    def curvature(self) -> FloatArray:
         """Mean second derivatives of every series' log-likelihood (N, K, K), standardised parameters."""
         from drainstats.models.coliquidity.margin_search import hessian
 
@@ -274,7 +274,7 @@ class GARCHResult(Estimates):
         """Mean second derivatives of the log-likelihood (N K, N K), block diagonal, standardised parameters."""
         from scipy.linalg import block_diag
 
-        return np.asarray(block_diag(*self._curvature))
+        return np.asarray(block_diag(*self.curvature))
 
     @property
     def std_errors(self) -> pd.Series:
@@ -284,7 +284,7 @@ class GARCHResult(Estimates):
         K, scores = len(self.spec.parameter_names), self.score_values
         out = np.empty((len(self.fits), K))
         for i, fit in enumerate(self.fits):
-            covariance = sandwich(self._curvature[i], scores[:, i * K : (i + 1) * K], fit.basis)
+            covariance = sandwich(self.curvature[i], scores[:, i * K : (i + 1) * K], fit.basis)
             out[i] = np.sqrt(np.diag(covariance)) * fit.units
         return pd.Series(out.ravel(), index=self.params.index, name="std_error")
 
