@@ -26,7 +26,8 @@ from drainstats.models.coliquidity.correlation import (
     correlation_root,
     to_correlation,
 )
-from drainstats.models.coliquidity.inputs import check_target, several_assets
+from drainstats.models.coliquidity.given_margins import margins_label, margins_of
+from drainstats.models.coliquidity.inputs import check_target
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
 from drainstats.typing import FloatArray
 
@@ -37,8 +38,8 @@ class CCC:
 
     Parameters
     ----------
-    margins : GARCH, default GARCH()
-        Spec of every margin.
+    margins : GARCH or None, default GARCH()
+        Spec of every margin; None: the data are standardised residuals.
     dist : {"normal"}, default "normal"
 
     Examples
@@ -50,7 +51,7 @@ class CCC:
     True
     """
 
-    margins: GARCH = field(default_factory=GARCH)
+    margins: GARCH | None = field(default_factory=GARCH)
     dist: Literal["normal"] = "normal"
 
     def __post_init__(self) -> None:
@@ -61,8 +62,9 @@ class CCC:
 
         Parameters
         ----------
-        y : (T, N) table or array
-            Returns or innovations, any unit; complete rows.
+        y : (T, N) table or array, or margins
+            Returns or innovations, any unit, complete rows; standardised residuals with ``margins=None``. Or fitted
+            margins: a `GARCHResult`, another fitted model (its margins), or a mapping or list of results of arch.
 
         Returns
         -------
@@ -73,13 +75,12 @@ class CCC:
         DataError
             Missing or infinite values, one asset, too few rows, a series that does not vary, duplicated series.
         """
-        wide = several_assets(y, 10 + 2 * len(self.margins.parameter_names))
-        margins = self.margins.fit(wide.like(wide.values))
-        z = margins.std_resid_values
+        margins = margins_of(self.margins, y)
+        z, columns = margins.std_resid_values, margins.columns
         constant = to_correlation(z.T @ z / len(z))
-        check_target(constant, wide.columns)
+        check_target(constant, columns)
         rows, cols = np.tril_indices(len(constant), -1)
-        names = [f"corr({wide.columns[j]}, {wide.columns[i]})" for i, j in zip(rows, cols, strict=True)]
+        names = [f"corr({columns[j]}, {columns[i]})" for i, j in zip(rows, cols, strict=True)]
         return CCCResult(
             params=pd.concat([margins.params, pd.Series(constant[rows, cols], index=names)]).rename("estimate"),
             loglikelihood=_joint_loglikelihood(margins, constant),
@@ -112,9 +113,7 @@ class CCCResult(CorrelationResult):
     @property
     def title(self) -> str:
         """Model and margins."""
-        m = self.spec.margins
-        inner = f"GARCH({m.p}, {m.o}, {m.q})" if m.o else f"GARCH({m.p}, {m.q})"
-        return f"CCC on {inner} margins, {self.spec.dist}"
+        return f"CCC on {margins_label(self.margins)}, {self.spec.dist}"
 
     def _chunks(self, columns: list[int], rows: int) -> Iterator[FloatArray]:
         block = self.constant[np.ix_(columns, columns)]

@@ -37,8 +37,8 @@ class CDCC(Recursion):
     ----------
     order : (int, int), default (1, 1)
         Lags of shocks (a) and of Q (b).
-    margins : GARCH, default GARCH()
-        Spec of every margin.
+    margins : GARCH or None, default GARCH()
+        Spec of every margin; None: the data are standardised residuals.
     dist : {"normal"}, default "normal"
 
     Examples

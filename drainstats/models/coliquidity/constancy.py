@@ -27,6 +27,7 @@ import numpy as np
 
 from drainstats.errors import DataError, check_option, check_whole
 from drainstats.models.coliquidity.correlation import correlation_root, to_correlation
+from drainstats.models.coliquidity.given_margins import is_from_arch, of_arch
 from drainstats.models.coliquidity.inputs import check_target, several_assets
 from drainstats.models.coliquidity.margins import GARCH
 from drainstats.typing import FloatArray
@@ -87,7 +88,7 @@ def constant_correlation_test(
     ----------
     y : (T, N) table or array, or a fitted result
         Returns or innovations in any unit, complete rows; standardised residuals with ``margins=None``; or a fitted
-        `GARCHResult`, `CCCResult` or `DCCResult`, whose margins are used.
+        `GARCHResult`, `CCCResult` or `DCCResult`, whose margins are used; or a mapping or list of results of arch.
     method : {"engle_sheppard", "tse", "bera_kim", "bootstrap"}, default "engle_sheppard"
         "engle_sheppard": one regression of the products of whitened residuals on their lags, pooled over pairs; power
         against correlations that move together. "tse": a Lagrange multiplier test with one parameter a pair; needs many
@@ -161,7 +162,7 @@ def constant_correlation_test(
 
 def _residuals(y: Any, margins: GARCH | None) -> tuple[FloatArray, Any, Any]:
     """Standardised residuals (T, N), the margins they come from (or None), and names."""
-    fitted = getattr(y, "margins", y if hasattr(y, "std_resid_values") else None)
+    fitted = of_arch(y) if is_from_arch(y) else getattr(y, "margins", y if hasattr(y, "std_resid_values") else None)
     if fitted is None:
         wide = several_assets(y, 10)
         if margins is None:

@@ -30,7 +30,8 @@ from drainstats.models.coliquidity.correlation import (
     to_correlation,
 )
 from drainstats.models.coliquidity.dcc_passes import Weights
-from drainstats.models.coliquidity.inputs import check_target, several_assets
+from drainstats.models.coliquidity.given_margins import margins_label, margins_of
+from drainstats.models.coliquidity.inputs import check_target
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
 from drainstats.typing import FloatArray
 
@@ -51,7 +52,7 @@ class Recursion(ABC):
     """What the models of the family share: orders, margins, how a fit goes. Each says what drives its Q."""
 
     order: tuple[int, int] = (1, 1)
-    margins: GARCH = field(default_factory=GARCH)
+    margins: GARCH | None = field(default_factory=GARCH)
     dist: Literal["normal"] = "normal"
 
     def __post_init__(self) -> None:
@@ -104,8 +105,10 @@ class Recursion(ABC):
 
         Parameters
         ----------
-        y : (T, N) table or array
-            Returns or innovations of log illiquidity, any unit; complete rows.
+        y : (T, N) table or array, or margins
+            Returns or innovations of log illiquidity, any unit, complete rows; standardised residuals with
+            ``margins=None``. Or fitted margins: a `GARCHResult`, another fitted model (its margins), or a mapping or
+            list of results of arch.
 
         Returns
         -------
@@ -118,10 +121,9 @@ class Recursion(ABC):
         """
         from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
 
-        wide = several_assets(y, 10 + 2 * len(self.margins.parameter_names))
-        margins = self.margins.fit(wide.like(wide.values))
+        margins = margins_of(self.margins, y)
         z = margins.std_resid_values
-        check_target(to_correlation(z.T @ z / len(z)), wide.columns)
+        check_target(to_correlation(z.T @ z / len(z)), margins.columns)
         found = self.search(z)
         target = self.target_at(z, found.psi)
         psi = pd.Series(found.psi, index=self.parameter_names)
@@ -149,8 +151,8 @@ class DCC(Recursion):
     ----------
     order : (int, int), default (1, 1)
         Lags of shocks (a) and of Q (b).
-    margins : GARCH, default GARCH()
-        Spec of every margin.
+    margins : GARCH or None, default GARCH()
+        Spec of every margin; None: the data are standardised residuals.
     dist : {"normal"}, default "normal"
     convention : {"engle", "rmgarch"}, default "engle"
         "engle": S is the second moment of the standardised residuals scaled to a unit diagonal, and before the sample
@@ -227,11 +229,10 @@ class DCCResult(CorrelationResult):
     @property
     def title(self) -> str:
         """Orders, convention and margins."""
-        m = self.spec.margins
-        inner = f"GARCH({m.p}, {m.o}, {m.q})" if m.o else f"GARCH({m.p}, {m.q})"
         convention = getattr(self.spec, "convention", None)
         tail = f", convention {convention}" if convention else ""
-        return f"{type(self.spec).__name__}{self.spec.order} on {inner} margins, {self.spec.dist}{tail}"
+        inner = margins_label(self.margins)
+        return f"{type(self.spec).__name__}{self.spec.order} on {inner}, {self.spec.dist}{tail}"
 
     @property
     def _psi(self) -> FloatArray:

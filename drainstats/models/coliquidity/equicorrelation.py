@@ -27,11 +27,13 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import DataError, OptionError, SizeError
+from drainstats.frames import Wide
 from drainstats.kernels import equicorrelation as kernels
 from drainstats.models.base import sandwich
 from drainstats.models.coliquidity import correlation
 from drainstats.models.coliquidity.correlation import CorrelationForecast, CorrelationResult, check_horizon
 from drainstats.models.coliquidity.equicorrelation_search import GroupSums, correlation_moments, fit_correlation
+from drainstats.models.coliquidity.given_margins import margins_label, margins_of
 from drainstats.models.coliquidity.inputs import complete_rows
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
 from drainstats.typing import FloatArray, IntArray
@@ -45,8 +47,8 @@ class DECO:
     ----------
     order : (int, int), default (1, 1)
         Lags of shocks (a) and of Q (b).
-    margins : GARCH, default GARCH()
-        Spec of every margin.
+    margins : GARCH or None, default GARCH()
+        Spec of every margin; None: the data are standardised residuals.
     blocks : mapping of asset to group, optional
         Correlations are constant within each group and between each two; default: one group. An asset may be a group
         of its own.
@@ -61,7 +63,7 @@ class DECO:
     """
 
     order: tuple[int, int] = (1, 1)
-    margins: GARCH = field(default_factory=GARCH)
+    margins: GARCH | None = field(default_factory=GARCH)
     blocks: Mapping[Any, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -93,13 +95,25 @@ class DECO:
         names = [g for g in dict.fromkeys(self.blocks.values()) if g in used]
         return np.array([names.index(g) for g in used]), names
 
+    def _check(self, y: Any, least: int) -> Wide:
+        """Two assets or more, each with a group, more rows than groups."""
+        wide = complete_rows(y, least)
+        if wide.values.shape[1] < 2:
+            raise DataError("y has one asset and a correlation needs two; use GARCH for a single series.")
+        groups = len(self.groups(wide.columns)[1])
+        if len(wide.values) <= groups:
+            raise DataError(f"y has {len(wide.values)} rows for {groups} groups; take fewer groups or more rows.")
+        return wide
+
     def fit(self, y: Any) -> DECOResult:
         """Fit the margins, then the correlation parameters.
 
         Parameters
         ----------
-        y : (T, N) table or array
-            Returns or innovations of log illiquidity, any unit; complete rows; N may exceed T.
+        y : (T, N) table or array, or margins
+            Returns or innovations of log illiquidity, any unit, complete rows; standardised residuals with
+            ``margins=None``. Or fitted margins: a `GARCHResult`, another fitted model (its margins), or a mapping or
+            list of results of arch. N may exceed T.
 
         Returns
         -------
@@ -112,13 +126,8 @@ class DECO:
         OptionError
             An asset without a group.
         """
-        wide = complete_rows(y, 10 + 2 * len(self.margins.parameter_names))
-        if wide.values.shape[1] < 2:
-            raise DataError("y has one asset and a correlation needs two; use GARCH for a single series.")
-        codes, names = self.groups(wide.columns)
-        if len(wide.values) <= len(names):
-            raise DataError(f"y has {len(wide.values)} rows for {len(names)} groups; take fewer groups or more rows.")
-        margins = self.margins.fit(wide.like(wide.values))
+        margins = margins_of(self.margins, y, self._check)
+        codes, names = self.groups(margins.columns)
         sums = GroupSums.of(margins.std_resid_values, codes)
         level = sums.level()
         M = kernels.unpack(level[: -len(names)], len(names))
@@ -134,7 +143,7 @@ class DECO:
             loglikelihood=_gaussian(margins) + found.loglikelihood,
             converged=margins.converged and found.converged,
             notes=(*margins.notes, *found.notes),
-            nobs=len(wide.values),
+            nobs=margins.nobs,
             margins=margins,
             spec=self,
             level=level,
@@ -164,9 +173,8 @@ class DECOResult(CorrelationResult):
     @property
     def title(self) -> str:
         """Orders, groups and margins."""
-        m, groups = self.spec.margins, len(self._group_names)
-        inner = f"GARCH({m.p}, {m.o}, {m.q})" if m.o else f"GARCH({m.p}, {m.q})"
-        return f"DECO{self.spec.order} on {inner} margins" + (f", {groups} groups" if groups > 1 else "")
+        groups = len(self._group_names)
+        return f"DECO{self.spec.order} on {margins_label(self.margins)}" + (f", {groups} groups" if groups > 1 else "")
 
     @property
     def _psi(self) -> FloatArray:
@@ -247,8 +255,9 @@ class DECOResult(CorrelationResult):
         if self.origin is not None:
             return self.origin.std_errors
         scores, cross, inner = self._moments
-        margins, K = self.margins, len(self.spec.margins.parameter_names)
+        margins = self.margins
         bread, errors = margins.bread, []
+        K = len(bread) // max(len(margins.fits), 1)
         moments = scores.copy()
         for i, fit in enumerate(margins.fits):
             block = slice(i * K, (i + 1) * K)
