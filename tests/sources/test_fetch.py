@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import socket
-import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -18,7 +14,7 @@ import pytest
 
 from drainstats.errors import DataError, FetchError, MissingExtraError, OptionError
 from drainstats.sources import transport
-from drainstats.sources.fetch import cache_folder, cached, digest, download, fetch_file
+from drainstats.sources.fetch import cache_folder, cached, download
 from drainstats.sources.transport import Patience, Terms, check_address
 from tests.sources.loopback import (
     QUICK,
@@ -38,14 +34,6 @@ from tests.sources.loopback import (
 pytest.importorskip("pooch")
 BODY = np.random.default_rng(0).bytes(300_000)
 TERMS = Terms(timeout=0.3, patience=QUICK)
-
-
-@pytest.fixture
-def fetch(tmp_path):
-    def call(url, sha256=None, **options):
-        return fetch_file(url, sha256, **{"cache": tmp_path, "timeout": 0.3, "patience": QUICK} | options)
-
-    return call
 
 
 def _left(folder):
@@ -342,73 +330,6 @@ def test_an_endless_body_is_stopped_at_the_cap(server, fetch, tmp_path):
 
 
 # Others at the same time, and sudden death ------------------------------------------------------------------------
-
-SCRIPT = """
-import sys
-from drainstats.sources.fetch import digest, fetch_file
-url, sha256, cache = sys.argv[1:]
-print(digest(fetch_file(url, sha256, cache=cache)))
-"""
-
-
-def _process(url, sha256, cache):
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", SCRIPT, url, sha256, str(cache)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_two_processes_at_once_fetch_it_once_and_both_have_it(server, tmp_path):
-    url = server.on("/x.bin", slow(BODY, pieces=10, pause=0.05))
-    both = [_process(url, sha(BODY), tmp_path) for _ in range(2)]
-    for process in both:
-        out, err = process.communicate(timeout=30)
-        assert (out.strip(), process.returncode) == (sha(BODY), 0), err
-    assert len(server.requests) == 1
-    assert _left(tmp_path) == ["x.bin"]
-
-
-def test_threads_at_once_fetch_it_once(server, fetch):
-    url = server.on("/x.bin", slow(BODY, pieces=5, pause=0.02))
-    with ThreadPoolExecutor(8) as pool:
-        paths = list(pool.map(lambda _: fetch(url, sha(BODY)), range(8)))
-    assert {digest(p) for p in paths} == {sha(BODY)}
-    assert len(server.requests) == 1
-
-
-def test_failing_threads_do_not_keep_each_other_waiting(server, fetch):
-    url = server.on("/x.bin", whole(BODY))
-    with ThreadPoolExecutor(4) as pool:
-        errors = [pool.submit(fetch, url, "0" * 64).exception(timeout=20) for _ in range(4)]
-    assert all(isinstance(e, FetchError) for e in errors)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_a_killed_fetch_leaves_no_bad_file_and_is_resumed(server, tmp_path, fetch):
-    url = server.on("/x.bin", stalled(BODY, 200_000, '"v1"'), whole(BODY, '"v1"'))
-    process = _process(url, sha(BODY), tmp_path)
-    assert server.halfway.wait(20)
-    while not any(p.suffix == ".part" and p.stat().st_size for p in tmp_path.rglob("*")):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=10)
-    assert "x.bin" not in _left(tmp_path)
-    path = fetch(url, sha(BODY))
-    assert path.read_bytes() == BODY
-    assert int(server.requests[-1][1]["Range"].removeprefix("bytes=").rstrip("-")) > 0
-    assert _left(tmp_path) == ["x.bin"]
-
-
-def test_a_full_disk_leaves_no_bad_file(server, fetch, tmp_path, monkeypatch):
-    monkeypatch.setattr(transport.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(OSError, match="No space left"):
-        fetch(server.on("/x.bin", whole(BODY)), sha(BODY))
-    assert "x.bin" not in _left(tmp_path)
-
-
-# Offline ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

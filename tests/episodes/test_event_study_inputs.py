@@ -1,0 +1,110 @@
+"""Event studies: stamps, options, markets and assets that cannot be used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import drainstats as ds
+from drainstats.errors import DataError, OptionError
+from tests.episodes.test_event_study import DAYS, NAMES, calm
+
+
+def test_a_stamp_means_the_bar_that_contains_it():
+    y = calm()
+    for stamp in ("2019-08-24", "2019-08-24T23:59", pd.Timestamp("2019-08-24T20:00", tz="America/New_York")):
+        row = ds.event_study(y, stamp).by_event.index[0]
+        assert row == (DAYS[601] if getattr(stamp, "tz", None) else DAYS[600])
+    weekdays = y[y.index.day_of_week < 5]
+    with pytest.raises(DataError, match="2019-08-23 and 2019-08-26"):
+        ds.event_study(weekdays, "2019-08-24T12:00")
+
+
+@pytest.mark.parametrize(
+    ("event", "match"),
+    [
+        ("2030-01-01", "No row contains the event 2030-01-01: the outcome runs from 2018-01-01 to 2019-12-01"),
+        ("2017-01-01", "nearest labels are 2018-01-01"),
+        ("soon", "'soon' is not a time stamp"),
+        (pd.NaT, "NaT"),
+        ([], "No event came"),
+        (2019, "2019 is a number and the rows are time stamps"),
+        (DAYS[100], "begins 250 rows before the event and there are 100"),
+        (DAYS[250], "no earlier date has 240 estimation rows"),
+    ],
+)
+def test_events_that_cannot_be_studied(event, match):
+    with pytest.raises(DataError, match=match):
+        ds.event_study(calm(), event)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"model": "garch"}, "constant_mean"),
+        ({"tests": ("patell",)}, "kp_bmp"),
+        ({"tests": ()}, "tests is empty"),
+        ({"estimation": (-250, 0)}, "reaches into the event window"),
+        ({"estimation": (-15, -11)}, "at least 10"),
+        ({"estimation": (-11, -250)}, "ends before it begins"),
+        ({"window": (0.5, 2)}, "whole numbers"),
+        ({"window": 3}, "whole numbers"),
+        ({"placebos": "future"}, "past"),
+        ({"model": "market"}, "needs market="),
+        ({"market": "A"}, "used by model"),
+        ({"model": "market", "market": "Z"}, "not a column"),
+        ({"min_rows": 500}, "min_rows"),
+        ({"min_rows": "all"}, "min_rows"),
+        ({"min_rows": 2}, "min_rows"),
+        ({"tests": None}, "tests is empty"),
+    ],
+)
+def test_options_that_make_no_sense(options, match):
+    with pytest.raises(OptionError, match=match):
+        ds.event_study(calm(), DAYS[600], **options)
+
+
+def test_a_market_series_of_other_dates_or_shape():
+    y = calm()
+    late = pd.Series(1.0, y.index + pd.Timedelta("9999D"))
+    with pytest.raises(DataError, match="no value on the rows"):
+        ds.event_study(y, DAYS[600], model="market", market=late)
+    with pytest.raises(DataError, match="700 rows"):
+        ds.event_study(y, DAYS[600], model="market", market=np.ones(3))
+
+
+def test_window_that_leaves_the_data():
+    with pytest.raises(DataError, match="ends 5 rows after the event and there are 2"):
+        ds.event_study(calm(), DAYS[697], window=(0, 5))
+
+
+def test_assets_that_cannot_be_used_are_left_out_and_named():
+    y = calm()
+    y["unlisted"] = np.nan
+    y["late"] = np.where(np.arange(700) >= 550, 1.0, np.nan) * y["A"]
+    y["halted"] = y["A"].where(y.index != DAYS[600])
+    y["flat"] = 3.14
+    y["zero spread"] = y["B"].where(y.index != DAYS[600], -np.inf)
+    study = ds.event_study(y, DAYS[600])
+    assert list(study.abnormal.columns) == NAMES
+    note = next(n for n in study.notes if "left out" in n)
+    for text in (
+        "unlisted (no value up to the event)",
+        "late (fewer than 120 of 240 estimation rows)",
+        "halted (missing in the event window)",
+        "flat (no variation in the estimation window)",
+        "zero spread (infinite in the event window)",
+    ):
+        assert text in note
+    assert any("1 infinite values count as missing" in n for n in study.notes)
+    pd.testing.assert_frame_equal(study.tests, ds.event_study(y[NAMES], DAYS[600]).tests)
+
+
+def test_one_asset_is_not_a_market():
+    with pytest.raises(DataError, match=r"1 of 1 assets .* needs two\.$"):
+        ds.event_study(calm()[["A"]], DAYS[600])
+    with pytest.raises(DataError, match=r"0 of 1 assets .*no variation"):
+        ds.event_study(pd.Series(1.0, DAYS, name="flat"), DAYS[600])
+    with pytest.raises(DataError, match="has no rows"):
+        ds.event_study(calm().iloc[:0], DAYS[600])
