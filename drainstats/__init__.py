@@ -36,6 +36,7 @@ _NAMES = {
     "DCC": "models.coliquidity.dcc",
     "CDCC": "models.coliquidity.cdcc",
     "DECO": "models.coliquidity.equicorrelation",
+    "BEKK": "models.coliquidity.bekk",
     "constant_correlation_test": "models.coliquidity.constancy",
     "portmanteau": "models.coliquidity.diagnostics",
     "margin_diagnostics": "models.coliquidity.diagnostics",

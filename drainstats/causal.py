@@ -92,6 +92,7 @@ CAUSAL: dict[str, str] = {
     "CCCResult.filter": "fixed parameters",
     "DCCResult.filter": "fixed parameters, target and start",
     "DECOResult.filter": "fixed parameters, target and start",
+    "BEKKResult.filter": "fixed parameters, mean and start",
 }
 NOT_CAUSAL: dict[str, str] = {
     "measures.liquidity_factors": "factors and loadings from the whole sample",
@@ -105,6 +106,8 @@ NOT_CAUSAL: dict[str, str] = {
     "DCCResult.pair": "parameters and target from the whole sample",
     "DCCResult.average_correlation": "parameters and target from the whole sample",
     "DECOResult.rho": "parameters and target from the whole sample",
+    "BEKKResult.covariance": "parameters and target from the whole sample",
+    "BEKKResult.whitened": "parameters and target from the whole sample",
     "PanelRegressionResult.residuals": "parameters from the whole sample",
     "backtest_signals": "scores the whole history; its alarms use earlier rows only",
     "load_dataset": "repairs and adjusted prices use the whole history",
