@@ -31,6 +31,7 @@ NOT_TIMED = {
     "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell", "measures.exit_horizon",
     "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
     "constant_correlation_test", "margin_diagnostics", "portmanteau", "shrink_correlation",
+    "BEKK", "GOGARCH", "OGARCH",
 }  # fmt: skip
 
 
@@ -195,6 +196,7 @@ CASES = {
     "CCCResult.filter": (filtered(ds.CCC()), MOVES, 3),
     "DCCResult.filter": (filtered_correlation(ds.DCC()), MOVES, 3),
     "DECOResult.filter": (filtered_correlation(ds.DECO()), MOVES, 3),
+    "BEKKResult.filter": (filtered_correlation(ds.BEKK(kind="diagonal")), MOVES, 3),
 }
 
 
