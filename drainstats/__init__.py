@@ -31,6 +31,7 @@ _NAMES = {
     "quality_rules": "panel.quality.rules",
     "list_measures": "measures.registry",
     "innovations": "models.coliquidity.innovations",
+    "log_illiquidity": "models.coliquidity.transforms",
     "GARCH": "models.coliquidity.margins",
     "CCC": "models.coliquidity.ccc",
     "DCC": "models.coliquidity.dcc",

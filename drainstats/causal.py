@@ -84,6 +84,7 @@ CAUSAL: dict[str, str] = {
     "LiquidityPanel.carry": "the last close before the row",
     "LiquidityPanel.convert": "the last rate known when the row was",
     "innovations": "with method log_difference: the row and the one before",
+    "log_illiquidity": "constants of the first rows, ranks of the rows up to then; with history=None the whole sample",
     "detect_episodes": "onset, detected_at and source of alarms raised; every field from known_at on",
     "event_study": 'rows after the event window do not enter; with placebos="all" they do',
     "signals.CoLiquidityLevel": "refitted on rows up to then, filtered forward",

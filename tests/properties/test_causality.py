@@ -188,6 +188,7 @@ CASES = {
     "LiquidityPanel.carry": (lambda p: by_moment(p.join(SESSIONS).carry("48h")), PANEL, 10),
     "LiquidityPanel.convert": (lambda p: by_moment(p.convert("USD", {"USDT": "A1"})), QUOTED, 10),
     "innovations": (ds.innovations, FRAME, 3),
+    "log_illiquidity": (lambda x: ds.log_illiquidity(x, "offset", "scores", history=20), FRAME, 21),
     "detect_episodes": (as_known, PANEL, 60),
     "event_study": (studied, FRAME, 202),
     "signals.CoLiquidityLevel": (LEVEL.transform, FRAME.iloc[:130], 61),

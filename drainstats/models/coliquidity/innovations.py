@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option
-from drainstats.frames import as_wide
+from drainstats.frames import Wide, as_wide
 from drainstats.typing import FloatArray
 
 
@@ -20,7 +20,7 @@ def innovations(
     """Turn illiquidity into innovations.
 
     Values of zero or less have no logarithm: by the rule "nonpositive to missing" they become NaN, as does every
-    innovation that needs them, and they are counted, never filled.
+    innovation that needs them, and they are counted, never filled; `log_illiquidity` has other rules.
 
     Parameters
     ----------
@@ -57,13 +57,7 @@ def innovations(
         raise OptionError(f"lags={lags!r} must be a whole number, 1 or more.")
     wide = as_wide(illiquidity, "illiquidity")
     values = wide.values
-    if np.isinf(values).any():
-        row, column = (int(k[0]) for k in np.nonzero(np.isinf(values)))
-        raise DataError(
-            "illiquidity holds an infinite value; look for a division by zero.",
-            row=wide.index[row],
-            column=wide.columns[column],
-        )
+    refuse_infinite(wide)
     lost = np.zeros(values.shape[1], dtype=np.int64)
     out = values
     if method != "none":
@@ -81,6 +75,17 @@ def innovations(
         counts = {name: int(count) for name, count in zip(wide.columns, lost, strict=True)}
         table.attrs.update(nonpositive=counts, method=method, causal=method != "ar_residual")
     return table
+
+
+def refuse_infinite(wide: Wide) -> None:
+    """An infinite illiquidity is no illiquidity."""
+    if np.isinf(wide.values).any():
+        row, column = (int(k[0]) for k in np.nonzero(np.isinf(wide.values)))
+        raise DataError(
+            "illiquidity holds an infinite value; look for a division by zero.",
+            row=wide.index[row],
+            column=wide.columns[column],
+        )
 
 
 def _ar_residual(x: FloatArray, lags: int, name: Any) -> FloatArray:
