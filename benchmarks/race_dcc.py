@@ -13,7 +13,7 @@ import numpy as np
 from harness import not_run, race
 
 import drainstats as ds
-from drainstats.models.coliquidity.dcc_search import before_sample, likelihood
+from drainstats.models.coliquidity.dcc_search import likelihood
 from drainstats.models.coliquidity.margin_search import evaluate
 
 SIZES = ((3, 2500), (10, 2500), (30, 2500))
@@ -41,8 +41,8 @@ def joint_loglikelihood(spec: ds.DCC, y: np.ndarray, margins: np.ndarray, psi: n
         path = evaluate(spec.margins, y[:, i], np.ascontiguousarray(theta), np.nan)
         total += path.loglikelihood
         z[:, i] = (y[:, i] - theta[0]) / np.sqrt(path.h)
-    target = spec.target(z)
-    return total + float(likelihood(spec, z, target, before_sample(spec, target, True), psi)[0].sum())
+    target = spec.target_at(z, psi)
+    return total + float(likelihood(spec, z, target, spec.before(z, target, True), psi)[0].sum())
 
 
 def _ours(y: np.ndarray, spec: ds.DCC, errors: bool) -> Callable[[], Any]:

@@ -35,6 +35,7 @@ _NAMES = {
     "GARCH": "models.coliquidity.margins",
     "CCC": "models.coliquidity.ccc",
     "DCC": "models.coliquidity.dcc",
+    "ADCC": "models.coliquidity.adcc",
     "CDCC": "models.coliquidity.cdcc",
     "DECO": "models.coliquidity.equicorrelation",
     "BEKK": "models.coliquidity.bekk",

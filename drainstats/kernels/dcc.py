@@ -149,15 +149,16 @@ def dcc_adjoint(
     """Pull d loglik / dQ[t] back through the recursion to the shocks, the targets and what precedes the sample.
 
     ``slopes`` (T, N, N) comes from `dcc_likelihood` and is overwritten by the adjoint of Q[t]. To ``de`` (T, N) the
-    derivative at fixed targets is added; ``dtarget``, ``dbefore`` (2, N, N), for ee' and nn', come in as zeros.
+    derivative at fixed targets is added; ``dtarget`` (2, N, N), for S and N, and ``dbefore`` (3, N, N), for ee', nn'
+    and Q before the sample, come in as zeros.
     """
     T, n = e.shape
     P, O, Q = a.shape[0], g.shape[0], b.shape[0]
     rest = _rest(a, b)
     for t in range(T - 1, -1, -1):
-        own, early, early_falling = rest, 0.0, 0.0
+        old, early, early_falling = 0.0, 0.0, 0.0
         for k in range(t, Q):
-            own += b[k]
+            old += b[k]
         for k in range(t, P):
             early += a[k]
         for k in range(t, O):
@@ -166,7 +167,8 @@ def dcc_adjoint(
             row = slopes[t, i]
             for k in range(min(Q, T - 1 - t)):
                 _add_scaled(row, slopes[t + 1 + k, i], b[k])
-            _add_scaled(dtarget[0, i], row, own)
+            _add_scaled(dtarget[0, i], row, rest)
+            _add_scaled(dbefore[2, i], row, old)
             _add_scaled(dbefore[0, i], row, early)
             for k in range(min(P, t)):
                 _add_scaled(de[t - 1 - k], row, 2.0 * a[k] * e[t - 1 - k, i])

@@ -211,11 +211,11 @@ def likelihood_block(
 
     ``path`` (layers, m + C, M): Q in layer 0 and dQ / d psi from layer ``first`` on, m old steps before the C current
     ones (packed triangles, C a multiple of eight); ``z`` (T, N) residuals, the first current ones in row ``t0``;
-    ``nu`` > 0: multivariate t with that many degrees of freedom and unit variances, 0: normal. ``x``, ``inv``
-    (8 n (n + 1) / 2,) and ``small`` (5, 8 n) are room to work in, n = N or N + 1, even. Writes ``logdet`` (T,) =
-    -log|R| / 2, ``quadratic`` (T,) = z'R^-1 z; ``scores`` (T, K) unless path has no derivatives; ``slopes`` (T, N, N) =
-    d loglik / dQ and ``direct`` (T, N) = d loglik / dz at fixed R, unless they have no rows (``direct`` without the z
-    of the normal's z'z).
+    ``nu`` > 0: multivariate t with that many degrees of freedom and unit variances, 0: normal, below 0: another law,
+    whose weights of uu', u = R^-1 z, come in as ``quadratic``. ``x``, ``inv`` (8 n (n + 1) / 2,) and ``small`` (5, 8 n)
+    are room to work in, n = N or N + 1, even. Writes ``logdet`` (T,) = -log|R| / 2, ``quadratic`` (T,) = z'R^-1 z;
+    ``scores`` (T, K) unless path has no derivatives; ``slopes`` (T, N, N) = d loglik / dQ and ``direct`` (T, N) =
+    d loglik / dz at fixed R, unless they have no rows (``direct`` without the z of the normal's z'z).
     """
     N, M = z.shape[1], path.shape[2]
     n = N + N % 2
@@ -231,12 +231,16 @@ def likelihood_block(
         _into_lanes(path[0, s : s + LANES], x)
         for c in range(LANES * M, x.shape[0]):
             x[c] = 1.0 if c >= x.shape[0] - LANES else 0.0
+        for l in range(LANES):
+            u[l] = quadratic[t + l]
         factor(x, scale, n)
         values(x, whitened, n, weight, logdet[t : t + LANES], quadratic[t : t + LANES])
         if K == 0:
             continue
         for l in range(LANES):
             weight[l] = (nu + N) / (nu - 2.0 + quadratic[t + l]) if nu > 0.0 else 1.0
+            if nu < 0.0:
+                weight[l] = u[l]
         invert(x, inv, n)
         pull(inv, zl, u, x, n)
         slopes_in_q(x, u, zl, scale, weight, n)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import drainstats as ds
-from drainstats.models.coliquidity.dcc_search import before_sample, likelihood
+from drainstats.models.coliquidity.dcc_search import likelihood
 from drainstats.models.coliquidity.margin_search import evaluate
 
 pytestmark = pytest.mark.reference
@@ -18,11 +18,13 @@ pytestmark = pytest.mark.reference
 
 @dataclass(frozen=True)
 class Case:
-    """One stored fit. ``loose`` counts the margins whose stored standard errors are not comparable."""
+    """One stored fit; ``margin_errors`` names the margins whose stored standard errors are comparable."""
 
     name: str
     order: tuple[int, int] = (1, 1)
     mean: str = "constant"
+    dist: str = "normal"
+    model: type = ds.DCC
     correlation_errors: bool = True
     boundary: bool = False
     margin_errors: tuple[str, ...] = field(default=())
@@ -42,6 +44,10 @@ CASES = [
     Case("dji5_dcc11_mvnorm", margin_errors=("AXP",)),
     Case("dji3w_dcc11_mvnorm", margin_errors=("AA", "BA")),
     Case("dji10w_dcc11_mvnorm", correlation_errors=False, margin_errors=("AA", "BA", "CAT", "CVX", "DD", "DIS")),
+    Case("arch3_dcc11_mvt", dist="t", margin_errors=("sp500", "nasdaq")),
+    Case("arch3_dcc11_mvlaplace", dist="laplace", margin_errors=("sp500", "nasdaq")),
+    # BA stands near the limit of the persistence: the stored error of its beta is 10.4 % below ours (9.6 % with DCC).
+    Case("dji3w_adcc11_mvt", dist="t", model=ds.ADCC, boundary=True, margin_errors=("AA",)),
     pytest.param(Case("dji29_dcc11_mvnorm", correlation_errors=False), marks=pytest.mark.slow),
 ]
 
@@ -78,7 +84,8 @@ def stored(request, data_root):
     y = _data(folder, case.name)
     # rugarch keeps the persistence at 0.999 or below.
     margins = ds.GARCH(mean=case.mean, start="rugarch", max_persistence=0.999)
-    return Stored(case, y, expected, ds.DCC(order=case.order, margins=margins, convention="rmgarch").fit(y))
+    spec = case.model(order=case.order, margins=margins, dist=case.dist, convention="rmgarch")
+    return Stored(case, y, expected, spec.fit(y))
 
 
 def test_likelihood_at_the_stored_parameters(stored):
@@ -90,9 +97,13 @@ def test_likelihood_at_the_stored_parameters(stored):
         path = evaluate(spec.margins, y[:, i], theta, np.nan)
         total += path.loglikelihood
         z[:, i] = (y[:, i] - (theta[0] if spec.margins.mean == "constant" else 0.0)) / np.sqrt(path.h)
-    target, psi = spec.target(z), coef[y.shape[1] * k :]
-    np.testing.assert_allclose(target, stored.expected["Qbar"], atol=1e-9)
-    total += likelihood(spec, z, target, before_sample(spec, target, True), psi)[0].sum()
+    psi = coef[y.shape[1] * k :]
+    target = spec.target_at(z, psi)
+    S = target.reshape(-1, *target.shape[-2:])
+    np.testing.assert_allclose(S[0], stored.expected["Qbar"], atol=1e-9)
+    if len(S) == 2:
+        np.testing.assert_allclose(S[1], stored.expected["Nbar"], atol=1e-9)
+    total += likelihood(spec, z, target, spec.before(z, target, True), psi)[0].sum()
     assert total == pytest.approx(stored.expected["loglik"], abs=1e-6)
 
 
@@ -109,8 +120,24 @@ def test_parameters(stored):
     if "matcoef" not in stored.expected:
         np.testing.assert_allclose(ours, stored.coef, atol=3e-4)
         return
-    errors = np.array(stored.expected["matcoef"]["values"])[:, 1]
-    assert np.abs((ours - stored.coef) / errors).max() < 2e-3
+    gap = np.abs(ours - stored.coef) / np.array(stored.expected["matcoef"]["values"])[:, 1]
+    if stored.case.dist == "t":
+        # rmgarch stops short in nu; the next test has the higher optimum.
+        assert gap[-1] < 2e-2
+        gap = gap[:-1]
+    assert gap.max() < 2e-3
+
+
+def test_the_maximised_likelihood_is_not_lower(stored):
+    """Correlation likelihood with zeros before the sample, which rmgarch maximises: ours at our margins against its."""
+    spec, z, target = stored.res.spec, stored.res.std_resid.to_numpy(), stored.res.target
+    k = len(spec.parameter_names)
+    before = spec.before(z, target, False)
+    ours, theirs = (
+        likelihood(spec, z, target, before, psi, scores=False)[0].sum()
+        for psi in (stored.res.params.to_numpy()[-k:], stored.coef[-k:])
+    )
+    assert ours > theirs - 1e-7
 
 
 def test_last_day(stored):
@@ -128,7 +155,7 @@ def test_paths_and_forecasts(stored):
     if "R_path_12_every50" in expected:
         np.testing.assert_allclose(stored.res.pair(first, second)[::50], expected["R_path_12_every50"], atol=1e-4)
     np.testing.assert_allclose(stored.res.forecast(1).correlation[0], expected["fc_R1"], atol=1e-4)
-    if "fc_R10" in expected and stored.case.order == (1, 1):
+    if expected.get("fc_R10") and stored.case.order == (1, 1):
         ahead = stored.res.forecast(10, method="r")
         np.testing.assert_allclose(ahead.correlation[9], expected["fc_R10"], atol=1e-4)
         np.testing.assert_allclose(ahead.covariance[9], expected["fc_H10"], rtol=1e-3)
@@ -142,10 +169,11 @@ def test_standard_errors(stored):
     ratio = stored.res.std_errors / errors
     names = [n for n in errors.index if n.split(".")[0] in stored.case.margin_errors]
     if stored.case.correlation_errors:
-        names += stored.res.spec.parameter_names
+        # Its errors of nu are 14 and 17 % below ours, which multiarch confirms; see the test of multiarch's.
+        names += [n for n in stored.res.spec.parameter_names if n != "nu" and stored.res.std_errors[n] > 0.0]
     assert (ratio[names] - 1.0).abs().max() < 0.10, ratio[names].to_dict()
     if stored.case.boundary:
-        assert np.isnan(stored.res.std_errors["a2"])
+        assert np.isnan(stored.res.std_errors["g1" if stored.case.model is ds.ADCC else "a2"])
 
 
 @pytest.mark.parametrize("o", [0, 1])
@@ -166,8 +194,41 @@ def test_margins_equal_those_of_arch(data_root, o):
             np.testing.assert_allclose(ours.std_errors[mine.index], theirs.std_err, rtol=5e-3)
 
 
-def test_second_program_agrees_on_the_errors_of_a_and_b(data_root):
-    """multiarch 0.2.0 under the same convention prints 0.00457 and 0.00618; rmgarch's are 7 % below."""
+def test_second_program_agrees_on_the_errors(data_root):
+    """multiarch 0.2.0 under the same convention prints these; rmgarch's are 7 % below for a and b, 14 % for nu."""
     y = _data(data_root / "reference" / "coliquidity", "arch3")
     errors = ds.DCC(convention="rmgarch").fit(y).std_errors[["a1", "b1"]]
     np.testing.assert_allclose(errors, [0.00457, 0.00618], atol=1e-5)
+    errors = ds.DCC(convention="rmgarch", dist="t").fit(y).std_errors[["a1", "b1", "nu"]]
+    # multiarch's optimum lies 1.4e-4 (a), 5e-5 (b) and 2e-4 (nu) off ours.
+    np.testing.assert_allclose(errors, [0.004768, 0.006779, 0.59848], rtol=3e-3)
+
+
+# multiarch 0.2.0: convention there and here, start of the variances, log-likelihood, (a, b[, g][, nu]) of its optimum.
+MULTIARCH = [
+    ("arch", "multiarch", "arch"),
+    ("rmgarch", "multiarch_rmgarch", "rugarch"),
+    ("tsmarch", "multiarch_tsmarch", "fcp"),
+]
+
+
+@pytest.mark.parametrize(("theirs", "ours", "start"), MULTIARCH)
+@pytest.mark.parametrize(("kind", "dist"), [("dcc", "normal"), ("dcc", "t"), ("adcc", "normal")])
+def test_multiarch_at_its_own_optimum(data_root, theirs, ours, start, kind, dist):
+    """Its parameters in our likelihood under the convention named after it: the same number to 1e-6."""
+    multiarch = pytest.importorskip("multiarch")
+    y = _data(data_root / "reference" / "coliquidity", "arch3").iloc[:1500]
+    found = multiarch.DCC(y, model=kind, corr_dist=dist, convention=theirs).fit(se=None)
+    spec = (ds.ADCC if kind == "adcc" else ds.DCC)(margins=ds.GARCH(start=start), dist=dist, convention=ours)
+    values, total, z = y.to_numpy(), 0.0, np.empty(y.shape)
+    for i, theta in enumerate(found.uparams):
+        # Its backcast is of residuals, that of arch and ours of deviations from the mean.
+        weights = 0.94 ** np.arange(75)
+        level = float(weights @ (values[:75, i] - theta[0]) ** 2 / weights.sum())
+        path = evaluate(spec.margins, values[:, i], np.array(theta), level if start == "arch" else np.nan)
+        total += path.loglikelihood
+        z[:, i] = (values[:, i] - theta[0]) / np.sqrt(path.h)
+    psi = np.array(found.corr_params)
+    target = spec.target_at(z, psi)
+    total += likelihood(spec, z, target, spec.before(z, target, True), psi)[0].sum()
+    assert total == pytest.approx(found.loglik, abs=1e-6)

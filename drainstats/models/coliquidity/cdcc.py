@@ -10,28 +10,32 @@ diagonal of Q needs (a, b) only, so that the target is S(a, b) = sum_t z* z*', s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drainstats.models.coliquidity import targets
 from drainstats.models.coliquidity.correlation import to_correlation
-from drainstats.models.coliquidity.dcc import Recursion, pull_correlation
-from drainstats.models.coliquidity.dcc_passes import Moves, Pass, Weights, run
+from drainstats.models.coliquidity.dcc_passes import Moves, Pass, Weights, run_law
 from drainstats.models.coliquidity.margins import GARCHResult
+from drainstats.models.coliquidity.recursion import Targeted
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
     from drainstats.models.coliquidity.dcc_search import CorrelationFit
 
+# Searches at a target that is shrunk at the estimates of the one before; it hardly depends on them.
+ROUNDS = 10
+
 
 @dataclass(frozen=True)
-class CDCC(Recursion):
+class CDCC(Targeted):
     """cDCC(P, Q), the consistent variant of DCC.
 
     Before the sample Q and z* z*' equal S. The result is a `DCCResult`; its ``target`` is S at the estimates. Standard
     errors count that S moves with (a, b) and, as in DCC, with the margins; the sampling error of its own moments is not
-    stacked.
+    stacked. A target that is shrunk or given is held fixed in them.
 
     Parameters
     ----------
@@ -39,7 +43,11 @@ class CDCC(Recursion):
         Lags of shocks (a) and of Q (b).
     margins : GARCH or None, default GARCH()
         Spec of every margin; None: the data are standardised residuals.
-    dist : {"normal"}, default "normal"
+    dist : {"normal", "t", "laplace"}, default "normal"
+        Joint law of the shocks, as in `DCC`.
+    target : {"auto", "sample", "linear", "nonlinear"} or (N, N) matrix, default "auto"
+        S, as in `DCC`. What is shrunk is the correlation of z* at the estimates, found by searching and shrinking in
+        turn until the estimates stay.
 
     Examples
     --------
@@ -61,23 +69,36 @@ class CDCC(Recursion):
 
     def target_at(self, z: FloatArray, psi: FloatArray) -> FloatArray:
         """S(a, b) from residuals (T, N)."""
-        shocks = self.shocks(z, psi)
-        return to_correlation(shocks.T @ shocks / len(z))
+        return targets.find(self.target, self.shocks(z, psi), "correlation")
 
     def search(self, z: FloatArray) -> CorrelationFit:
         """Maximise the correlation likelihood of residuals (T, N), the target following (a, b)."""
+        way = targets.how(self.target, *z.shape)
+        if way == "sample":
+            return self._search(z, None)
+        found = self._search(z, self.target_at(z, np.zeros(len(self.parameter_names))))
+        for _ in range(0 if way == "given" else ROUNDS):
+            last, found = found, self._search(z, self.target_at(z, found.psi))
+            if np.abs(found.psi - last.psi).max() < 1e-7:
+                break
+        return replace(found, notes=(*targets.notes(self.target, *z.shape), *found.notes))
+
+    def _search(self, z: FloatArray, held: FloatArray | None) -> CorrelationFit:
+        """One search, at a held target (N, N) if there is one."""
         from drainstats.models.coliquidity.dcc_search import Problem, search
 
         few = np.unique(np.linspace(0, z.shape[1] - 1, min(z.shape[1], 6)).astype(int))
+        part = None if held is None else held[np.ix_(few, few)]
 
         def quick(psi: FloatArray) -> float:
-            return -float(_value(z[:, few], _concentrated(self, z[:, few], psi, scores=False)).sum())
+            return -float(_concentrated(self, z[:, few], psi, part, scores=False)[0].sum())
 
         def evaluate(psi: FloatArray) -> tuple[FloatArray, FloatArray]:
-            one = _concentrated(self, z, psi)
-            return _value(z, one), one.scores
+            value, one = _concentrated(self, z, psi, held)
+            return value, one.scores
 
-        return search(Problem(self.parameter_names, self.sizes, np.ones(sum(self.sizes)), evaluate, quick))
+        costs = np.ones(sum(self.sizes))
+        return search(Problem(self.parameter_names, self.sizes, costs, evaluate, quick, self.law.shape))
 
     def moments(
         self, margins: GARCHResult, target: FloatArray, psi: FloatArray
@@ -86,13 +107,19 @@ class CDCC(Recursion):
         from drainstats.models.coliquidity.dcc_search import mean_slopes
 
         z = margins.std_resid_values
-        scores = _concentrated(self, z, psi).scores
+        held = None if targets.how(self.target, *z.shape) == "sample" else target
 
-        def gradient(at: FloatArray) -> tuple[FloatArray, FloatArray]:
-            one = _concentrated(self, z, at, slopes=True)
-            return one.scores.sum(axis=0), margins.pull_back(_pull(self, z, at, one))
+        def at(point: FloatArray) -> tuple[FloatArray, FloatArray]:
+            one = _concentrated(self, z, point, held, slopes=True)[1]
+            return one.scores, margins.pull_back(_pull(self, z, point, one, held))
 
-        return scores, *mean_slopes(gradient, psi, len(z))
+        def gradient(point: FloatArray) -> tuple[FloatArray, FloatArray]:
+            scores, in_margins = at(point)
+            return scores.sum(axis=0), in_margins
+
+        scores, in_margins = at(psi)
+        here = scores.sum(axis=0), in_margins
+        return scores, *mean_slopes(gradient, psi, len(z), here, len(self.shape(psi)))
 
 
 def _scales(z: FloatArray, weights: Weights, derive: bool) -> tuple[FloatArray, FloatArray]:
@@ -105,31 +132,41 @@ def _scales(z: FloatArray, weights: Weights, derive: bool) -> tuple[FloatArray, 
     return q, dq
 
 
-def _value(z: FloatArray, one: Pass) -> FloatArray:
-    """Correlation log-likelihood by time step (T,)."""
-    return np.asarray(one.logdet - 0.5 * (one.quadratic - (z**2).sum(axis=1)))
+def _concentrated(
+    spec: CDCC,
+    z: FloatArray,
+    psi: FloatArray,
+    held: FloatArray | None = None,
+    scores: bool = True,
+    slopes: bool = False,
+) -> tuple[FloatArray, Pass]:
+    """Log-likelihood (T,) and pass at the target that belongs to ``psi``, or at a held one (N, N).
 
-
-def _concentrated(spec: CDCC, z: FloatArray, psi: FloatArray, scores: bool = True, slopes: bool = False) -> Pass:
-    """A pass at the target that belongs to ``psi``; the scores count that shocks and target move with it."""
-    weights = spec.weights(psi)
+    The scores count that shocks and, unless it is held, target move with psi.
+    """
+    weights, shape = spec.weights(psi), spec.shape(psi)
     q, dq = _scales(z, weights, scores)
     shocks = np.sqrt(q) * z
     second = shocks.T @ shocks / len(z)
-    target = to_correlation(second)
+    target = to_correlation(second) if held is None else held
     moves = None
     if scores:
         in_shocks = 0.5 * dq * shocks / q
-        half = np.einsum("kti,tj->kij", in_shocks, shocks, optimize=True) / len(z)
-        in_second = half + half.transpose(0, 2, 1)
-        size = np.sqrt(np.diag(second))
-        own = 0.5 * np.diagonal(in_second, axis1=1, axis2=2) / np.diag(second)
-        in_target = in_second / np.outer(size, size) - target * (own[:, :, None] + own[:, None, :])
+        in_target = np.zeros((len(dq), *target.shape)) if held is not None else _target_moves(shocks, second, in_shocks)
         moves = Moves(in_shocks, in_target)
-    return run(z, shocks, target, target, weights, scores=scores, slopes=slopes, moves=moves)
+    return run_law(spec.law, shape, z, shocks, target, target, weights, scores, slopes, moves)
 
 
-def _pull(spec: CDCC, z: FloatArray, psi: FloatArray, one: Pass) -> FloatArray:
+def _target_moves(shocks: FloatArray, second: FloatArray, in_shocks: FloatArray) -> FloatArray:
+    """How the scaled second moments of shocks (T, N) move with psi (k, N, N)."""
+    half = np.einsum("kti,tj->kij", in_shocks, shocks, optimize=True) / len(shocks)
+    in_second = half + half.transpose(0, 2, 1)
+    size = np.sqrt(np.diag(second))
+    own = 0.5 * np.diagonal(in_second, axis1=1, axis2=2) / np.diag(second)
+    return in_second / np.outer(size, size) - to_correlation(second) * (own[:, :, None] + own[:, None, :])
+
+
+def _pull(spec: CDCC, z: FloatArray, psi: FloatArray, one: Pass, held: FloatArray | None) -> FloatArray:
     """Derivative of the log-likelihood in the residuals (T, N): through R, the shocks, their scales and the target."""
     from drainstats.kernels import cdcc as scales
     from drainstats.kernels import dcc as recursion
@@ -137,10 +174,11 @@ def _pull(spec: CDCC, z: FloatArray, psi: FloatArray, one: Pass) -> FloatArray:
     weights, N = spec.weights(psi), z.shape[1]
     q = _scales(z, weights, False)[0]
     shocks = np.sqrt(q) * z
-    in_shocks, in_target, in_before = np.zeros(z.shape), np.zeros((2, N, N)), np.zeros((2, N, N))
+    in_shocks, in_target, in_before = np.zeros(z.shape), np.zeros((2, N, N)), np.zeros((3, N, N))
     recursion.dcc_adjoint(shocks, weights.a, weights.b, weights.g, one.slopes, in_shocks, in_target, in_before)
-    target = to_correlation(shocks.T @ shocks / len(z))
-    in_shocks += pull_correlation(shocks, target, in_target[0] + in_before[0])
-    in_z = one.direct + z + np.sqrt(q) * in_shocks
+    if held is None:
+        target = to_correlation(shocks.T @ shocks / len(z))
+        in_shocks += targets.pull_correlation(shocks, target, in_target[0] + in_before[0] + in_before[2])
+    in_z = one.direct + np.sqrt(q) * in_shocks
     scales.scale_adjoint(z, weights.a, weights.b, q, 0.5 * in_shocks * shocks / q, in_z)
     return in_z

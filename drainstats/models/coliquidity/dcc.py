@@ -4,147 +4,32 @@
     Q[t] = (1 - sum a - sum b) S + sum_i a_i z[t-i] z[t-i]' + sum_j b_j Q[t-j]       a, b >= 0, sum a + sum b < 1
     R[t] = diag(Q[t])^-1/2 Q[t] diag(Q[t])^-1/2
 
-Engle (2002), Journal of Business & Economic Statistics 20, 339-350; two-step inference after Engle and Sheppard
-(2001), NBER working paper 8554: with psi = (a, b) and theta the margins, the variance is A^-1 B A^-T / T, where A is
-block lower triangular (margin Hessians, cross derivatives of the psi scores in theta *through the target too*, psi
-Hessian) and B is the covariance of all scores. The sampling error of the target's own moments is not stacked.
+Engle (2002), Journal of Business & Economic Statistics 20, 339-350. Programs disagree about S and about what precedes
+the sample; `targets` lists their conventions.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
-from drainstats.errors import DataError, OptionError, check_option
-from drainstats.models.base import sandwich
-from drainstats.models.coliquidity.correlation import (
-    CorrelationForecast,
-    CorrelationResult,
-    check_horizon,
-    correlation_root,
-    to_correlation,
-)
-from drainstats.models.coliquidity.dcc_passes import Weights
-from drainstats.models.coliquidity.given_margins import margins_label, margins_of
-from drainstats.models.coliquidity.inputs import check_target
-from drainstats.models.coliquidity.margins import GARCH, GARCHResult
+from drainstats.errors import check_option
+from drainstats.models.coliquidity import targets
+from drainstats.models.coliquidity.margins import GARCHResult
+from drainstats.models.coliquidity.recursion import DCCResult, Recursion, Targeted
+from drainstats.models.coliquidity.targets import CONVENTIONS, pull_correlation
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
     from drainstats.models.coliquidity.dcc_search import CorrelationFit
 
-
-def pull_correlation(z: FloatArray, target: FloatArray, slope: FloatArray) -> FloatArray:
-    """Turn d f / d S (N, N) into d f / d z (T, N), where S is the second moment of z scaled to a unit diagonal."""
-    second = (z**2).mean(axis=0)
-    scale = np.sqrt(second)
-    in_moment = slope / np.outer(scale, scale) - np.diag((slope * target).sum(axis=1) / second)
-    return np.asarray(2.0 / len(z) * z @ in_moment)
+__all__ = ["DCC", "DCCResult", "Recursion", "pull_correlation"]
 
 
 @dataclass(frozen=True)
-class Recursion(ABC):
-    """What the models of the family share: orders, margins, how a fit goes. Each says what drives its Q."""
-
-    order: tuple[int, int] = (1, 1)
-    margins: GARCH | None = field(default_factory=GARCH)
-    dist: Literal["normal"] = "normal"
-
-    def __post_init__(self) -> None:
-        check_option("dist", self.dist, ["normal"])
-        whole = isinstance(self.order, tuple) and all(isinstance(k, (int, np.integer)) for k in self.order)
-        if not whole or len(self.order) != 2 or self.order[0] < 1 or self.order[1] < 0:
-            raise OptionError(
-                f"order={self.order!r} must be (P, Q) with P at least 1 and Q at least 0; CCC has no lags."
-            )
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """How many a, b and g."""
-        return (*self.order, 0)
-
-    @property
-    def parameter_names(self) -> list[str]:
-        """a1, ..., aP, b1, ..., bQ and, if the model has it, g1."""
-        return [f"{name}{k + 1}" for name, size in zip("abg", self.sizes, strict=True) for k in range(size)]
-
-    def weights(self, psi: FloatArray) -> Weights:
-        """The parameters as the recursion takes them."""
-        P, Q, _ = self.sizes
-        return Weights(psi[:P].copy(), psi[P : P + Q].copy(), psi[P + Q :].copy())
-
-    def shocks(self, z: FloatArray, psi: FloatArray) -> FloatArray:
-        """What drives Q (T, N): the residuals ``z``."""
-        return z
-
-    def shock(self, q: FloatArray, z: FloatArray) -> FloatArray:
-        """What drives Q after one step with residuals ``z`` (N,) at a given Q (N, N)."""
-        return z
-
-    @abstractmethod
-    def search(self, z: FloatArray) -> CorrelationFit:
-        """Maximise the correlation likelihood of residuals (T, N)."""
-
-    @abstractmethod
-    def target_at(self, z: FloatArray, psi: FloatArray) -> FloatArray:
-        """S (N, N), or S and N stacked, from residuals (T, N)."""
-
-    @abstractmethod
-    def moments(
-        self, margins: GARCHResult, target: FloatArray, psi: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
-
-    def fit(self, y: Any) -> DCCResult:
-        """Fit the margins, then the correlation parameters.
-
-        Parameters
-        ----------
-        y : (T, N) table or array, or margins
-            Returns or innovations of log illiquidity, any unit, complete rows; standardised residuals with
-            ``margins=None``. Or fitted margins: a `GARCHResult`, another fitted model (its margins), or a mapping or
-            list of results of arch.
-
-        Returns
-        -------
-        DCCResult
-
-        Raises
-        ------
-        DataError
-            Missing or infinite values, one asset, too few rows, a series that does not vary, duplicated series.
-        """
-        from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
-
-        margins = margins_of(self.margins, y)
-        z = margins.std_resid_values
-        check_target(to_correlation(z.T @ z / len(z)), margins.columns)
-        found = self.search(z)
-        target = self.target_at(z, found.psi)
-        psi = pd.Series(found.psi, index=self.parameter_names)
-        return DCCResult(
-            params=pd.concat([margins.params, psi]).rename("estimate"),
-            loglikelihood=joint_loglikelihood(self, margins, target, found.psi),
-            converged=margins.converged and found.converged,
-            notes=(*margins.notes, *found.notes),
-            nobs=len(z),
-            margins=margins,
-            spec=self,
-            target=target,
-            basis=found.basis,
-            gap=found.gap,
-            evaluations=found.evaluations,
-            origin=None,
-        )
-
-
-@dataclass(frozen=True)
-class DCC(Recursion):
+class DCC(Targeted):
     """DCC(P, Q) with correlation targeting.
 
     Parameters
@@ -153,37 +38,67 @@ class DCC(Recursion):
         Lags of shocks (a) and of Q (b).
     margins : GARCH or None, default GARCH()
         Spec of every margin; None: the data are standardised residuals.
-    dist : {"normal"}, default "normal"
-    convention : {"engle", "rmgarch"}, default "engle"
-        "engle": S is the second moment of the standardised residuals scaled to a unit diagonal, and before the sample
-        both zz' and Q equal S, so that Q[1] = S. "rmgarch": S is their covariance (demeaned, divisor T - 1) and Q
-        before the sample is S; the *maximised* likelihood takes the shocks before the sample as zeros, the *reported*
-        likelihood and paths take them as ones.
+    dist : {"normal", "t", "laplace"}, default "normal"
+        Joint law of the shocks. "normal" is a quasi-likelihood. "t" estimates one number of degrees of freedom ``nu``
+        > 2 for all series. "laplace" has no parameter and heavier tails; its density is infinite where all series are
+        at their means at once. The margins keep the law of their own spec: with normal margins the first step stays a
+        quasi-likelihood, as in rmgarch's "mvt" and "mvlaplace".
+    target : {"auto", "sample", "linear", "nonlinear"} or (N, N) matrix, default "auto"
+        S. "sample": by the convention. "linear", "nonlinear": its correlations are shrunk as `shrink_correlation` does
+        (towards the identity; eigenvalue by eigenvalue), so that N > T works. "auto": the sample, but nonlinear when
+        N > 0.1 T. A matrix of your own must be symmetric and positive definite. Standard errors hold a target that is
+        shrunk or given fixed.
+    convention : str, default "engle"
+        What S is, and what precedes the sample: "engle", "rmgarch", "tsmarch", "mfe", "multiarch",
+        "multiarch_rmgarch" or "multiarch_tsmarch". "engle": S is the second moment of the standardised residuals scaled
+        to a unit diagonal, and before the sample both zz' and Q equal S, so that Q[1] = S. "mfe": the same S, but zz'
+        and Q before the sample are an exponential backcast. "multiarch": S is not scaled. The others take S as the
+        covariance (demeaned, divisor T - 1) and Q before the sample as S; shocks before it are zeros ("tsmarch"), such
+        that Q[1] = S ("multiarch_tsmarch"), ones ("multiarch_rmgarch"), or zeros in the *maximised* likelihood and ones
+        in the *reported* likelihood and paths ("rmgarch").
 
     Examples
     --------
     >>> import numpy as np
+    >>> from drainstats.models.coliquidity.margins import GARCH
     >>> y = np.random.default_rng(0).standard_normal((400, 2)) @ np.array([[1.0, 0.5], [0.0, 1.0]])
     >>> res = DCC(margins=GARCH(mean="zero")).fit(y)
     >>> list(res.params.index[-2:])
     ['a1', 'b1']
     """
 
-    convention: Literal["engle", "rmgarch"] = "engle"
+    convention: Literal["engle", "rmgarch", "tsmarch", "mfe", "multiarch", "multiarch_rmgarch", "multiarch_tsmarch"] = (
+        "engle"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_option("convention", self.convention, ["engle", "rmgarch"])
+        check_option("convention", self.convention, list(CONVENTIONS))
+
+    def parts(self, z: FloatArray) -> FloatArray:
+        """The shocks whose moments the target holds (1, T, N)."""
+        return np.asarray(z[None])
 
     def search(self, z: FloatArray) -> CorrelationFit:
         """Maximise the correlation likelihood of residuals (T, N) at their target."""
         from drainstats.models.coliquidity.dcc_search import fit_correlation
 
-        return fit_correlation(self, z, self.target(z))
+        target = self.target_at(z, np.empty(0))
+        found = fit_correlation(self, z, target, self.before(z, target, False))
+        return replace(found, notes=(*targets.notes(self.target, *z.shape), *found.notes))
 
     def target_at(self, z: FloatArray, psi: FloatArray) -> FloatArray:
-        """The target, which does not depend on psi."""
-        return self.target(z)
+        """S (N, N) by option and convention; it does not depend on psi."""
+        return targets.find(self.target, z, CONVENTIONS[self.convention].moment)
+
+    def before(self, z: FloatArray, target: FloatArray, reported: bool) -> FloatArray:
+        """Products of shocks before the sample, by the convention."""
+        return targets.before(self.convention, target, self.parts(z), reported)
+
+    def start(self, target: FloatArray, before: FloatArray) -> FloatArray:
+        """Q before the sample (N, N), by the convention."""
+        first = before if CONVENTIONS[self.convention].reported == "backcast" else target
+        return np.asarray(first.reshape(-1, *first.shape[-2:])[0])
 
     def moments(
         self, margins: GARCHResult, target: FloatArray, psi: FloatArray
@@ -193,132 +108,33 @@ class DCC(Recursion):
 
         return correlation_moments(self, margins, target, psi)
 
-    def target(self, z: FloatArray) -> FloatArray:
-        """S from standardised residuals (T, N), by the convention."""
-        if self.convention == "rmgarch":
-            return np.asarray(np.cov(z, rowvar=False))
-        return to_correlation(z.T @ z / len(z))
-
     def costs(self, target: FloatArray) -> FloatArray:
-        """What one unit of each parameter takes from the stationarity bound (P + Q,)."""
+        """What one unit of each weight takes from the stationarity bound (P + Q,)."""
         return np.ones(sum(self.sizes))
 
-    def pull_target(self, z: FloatArray, target: FloatArray, slopes: FloatArray) -> FloatArray:
-        """Turn d f / d target, the first of ``slopes`` (2, N, N), into d f / d z (T, N) through the moments of z."""
-        if self.convention == "rmgarch":
-            return np.asarray(2.0 / (len(z) - 1) * (z - z.mean(axis=0)) @ slopes[0])
-        return pull_correlation(z, target, slopes[0])
+    def pull_start(
+        self, z: FloatArray, target: FloatArray, in_targets: FloatArray, in_before: FloatArray
+    ) -> FloatArray:
+        """Turn derivatives in target and pre-sample into those in z (T, N).
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class DCCResult(CorrelationResult):
-    """A fitted DCC.
-
-    Besides what `CorrelationResult` offers: ``spec``, ``target`` (N, N), ``basis`` (k, r: directions of (a, b)
-    free of bounds), ``gap`` (what a feasible step in (a, b) could
-    still gain per time step, to first order), ``evaluations``, and ``origin``, the fit behind a filtered result.
-    """
-
-    spec: Recursion
-    target: FloatArray
-    basis: FloatArray
-    gap: float
-    evaluations: int
-    origin: DCCResult | None
-
-    @property
-    def title(self) -> str:
-        """Orders, convention and margins."""
-        convention = getattr(self.spec, "convention", None)
-        tail = f", convention {convention}" if convention else ""
-        inner = margins_label(self.margins)
-        return f"{type(self.spec).__name__}{self.spec.order} on {inner}, {self.spec.dist}{tail}"
-
-    @property
-    def _psi(self) -> FloatArray:
-        return self.params.to_numpy()[-sum(self.spec.sizes) :]
-
-    def _chunks(self, columns: list[int], rows: int) -> Iterator[FloatArray]:
-        from drainstats.models.coliquidity.dcc_search import walk
-
-        z = self.margins.std_resid_values[:, columns]
-        target = self.target[..., np.array(columns)[:, None], columns]
-        for q in walk(self.spec, self.spec.shocks(z, self._psi), target, self._psi, rows):
-            yield to_correlation(q)
-
-    def _covariance(self) -> FloatArray:
-        from scipy.linalg import block_diag
-
-        if self.origin is not None:
-            return self.origin.param_covariance.to_numpy()
-        margins = self.margins
-        scores, cross, inner = self.spec.moments(margins, self.target, self._psi)
-        K, k = margins.bread.shape[0], len(self._psi)
-        bread = np.zeros((K + k, K + k))
-        bread[:K, :K], bread[K:, :K], bread[K:, K:] = margins.bread, cross, inner
-        units = np.concatenate([margins.units, np.ones(k)])
-        basis = np.asarray(block_diag(margins.basis, self.basis))
-        joint = sandwich(bread, np.concatenate([margins.score_values, scores], axis=1), basis)
-        return np.asarray(joint * np.outer(units, units))
-
-    def filter(self, y_new: Any) -> DCCResult:
-        """Run new data through at fixed parameters.
-
-        Means, target and the start of the variances are those of the fit, so nothing in row t depends on later rows;
-        on the data of the fit the answer is the fit.
+        ``in_targets`` (2, N, N) for S and N; ``in_before`` (3, N, N) for zz', nn' and Q before the sample.
         """
-        from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
-
-        margins = self.margins.filter(y_new)
-        value = joint_loglikelihood(self.spec, margins, self.target, self._psi)
-        return replace(self, loglikelihood=value, nobs=margins.nobs, margins=margins, origin=self.origin or self)
-
-    def forecast(self, horizon: int = 1, method: Literal["q", "r"] = "q") -> CorrelationForecast:
-        """Forecast variances and correlations of the next ``horizon`` steps.
-
-        Parameters
-        ----------
-        horizon : int, default 1
-        method : {"q", "r"}, default "q"
-            One step ahead both are exact; further out both approximate (Engle and Sheppard, 2001). "q": the recursion
-            in Q goes on with future zz' replaced by Q, then is scaled. "r": R decays from its one-step forecast to the
-            scaled target at the rate sum a + sum b, as rmgarch does.
-        """
-        from drainstats.models.coliquidity.dcc_search import walk
-
-        check_horizon(horizon)
-        check_option("method", method, ["q", "r"])
-        weights, N = self.spec.weights(self._psi), len(self.columns)
-        m, stack = weights.lags, self.target.reshape(-1, N, N)
-        shocks = self.spec.shocks(self.margins.std_resid_values, self._psi)
-        if len(shocks) < m:
-            raise DataError(f"A forecast needs the last {m} rows and {len(shocks)} are there; filter a longer stretch.")
-        tail: FloatArray = np.empty(0)
-        for q in walk(self.spec, shocks, self.target, self._psi, max(m, self._rows(N)), keep=m):
-            tail = q[-m:].copy()
-        news, falls = ([np.outer(row, row) for row in part[-m:]] for part in (shocks, np.minimum(shocks, 0.0)))
-        path, intercept = list(tail), weights.intercept(stack)
-        for _ in range(horizon):
-            path.append(weights.step(intercept, path, news, falls))
-            news.append(path[-1])
-            falls.append(stack[-1])
-        correlation = to_correlation(np.array(path[m:]))
-        if method == "r":
-            decay = ((weights.a.sum() + weights.b.sum()) ** np.arange(horizon))[:, None, None]
-            correlation = (1.0 - decay) * to_correlation(stack[0]) + decay * correlation[0]
-        return CorrelationForecast(self.margins.forecast(horizon), correlation)
-
-    def simulate(self, steps: int, seed: int = 0, burn: int = 500) -> pd.DataFrame:
-        """``steps`` rows from the estimated model, after ``burn`` steps from the target that are dropped."""
-        rng = np.random.default_rng(seed)
-        weights, N = self.spec.weights(self._psi), len(self.columns)
-        m, stack = weights.lags, self.target.reshape(-1, N, N)
-        z, intercept = np.zeros((burn + steps, N)), weights.intercept(stack)
-        path, news, falls = [stack[0]] * m, [stack[0]] * m, [stack[-1]] * m
-        for t in range(len(z)):
-            q = weights.step(intercept, path, news, falls)
-            z[t] = correlation_root(to_correlation(q)) @ rng.standard_normal(N)
-            shock = self.spec.shock(q, z[t])
-            fall = np.minimum(shock, 0.0)
-            path, news, falls = [*path[1:], q], [*news[1:], np.outer(shock, shock)], [*falls[1:], np.outer(fall, fall)]
-        return pd.DataFrame(self.margins.drive(z)[burn:], columns=self.columns)
+        rule, parts = CONVENTIONS[self.convention], self.parts(z)
+        slopes, early = in_targets.copy(), np.zeros_like(in_targets)
+        if rule.reported == "backcast":
+            early += in_before[:2]
+            early[0] += in_before[2]
+        else:
+            slopes[0] += in_before[2]
+        if rule.reported == "target":
+            slopes += in_before[:2]
+        kinds = (rule.moment, "product" if rule.moment == "correlation" else rule.moment)
+        out, weights = np.zeros(z.shape), targets.backcast_weights(len(z))
+        for k, part in enumerate(parts):
+            moved = np.zeros(z.shape)
+            if k == 1 or targets.how(self.target, *z.shape) == "sample":
+                moved = targets.pull(part, kinds[k], target.reshape(-1, *slopes.shape[1:])[k], slopes[k])
+            head = part[: len(weights)]
+            moved[: len(weights)] += 2.0 * weights[:, None] * head @ early[k]
+            out += moved if k == 0 else moved * (part < 0.0)
+        return out

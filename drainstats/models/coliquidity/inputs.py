@@ -72,15 +72,16 @@ def _reason(values: FloatArray, index: Any, name: Any, least: int) -> str:
     return ""
 
 
-def several_assets(data: Any, least: int) -> Wide:
-    """`complete_rows` for a model of correlations: two assets or more, more rows than assets."""
+def several_assets(data: Any, least: int, crowded: bool = False) -> Wide:
+    """`complete_rows` for a model of correlations: two assets or more, more rows than assets unless ``crowded``."""
     wide = complete_rows(data, least)
     rows, assets = wide.values.shape
     if assets < 2:
         raise DataError("y has one asset and a correlation needs two; use GARCH for a single series.")
-    if rows <= assets:
+    if rows <= assets and not crowded:
         raise DataError(
-            f"y has {rows} rows for {assets} assets, so the target is singular; take fewer assets or more rows."
+            f"y has {rows} rows for {assets} assets, so the target is singular; take fewer assets or more rows, or a "
+            "model whose target can be shrunk."
         )
     return wide
 
@@ -91,15 +92,20 @@ def check_target(target: FloatArray, columns: Any) -> None:
     correlation = target / np.outer(scale, scale)
     if np.linalg.eigvalsh(correlation)[0] > 1e-9:
         return
+    refuse_duplicates(correlation, columns)
+    raise DataError(
+        "The correlation target is singular: some series is a combination of others; leave one of them out."
+    )
+
+
+def refuse_duplicates(correlation: FloatArray, columns: Any) -> None:
+    """Name two assets that carry the same series, if two do."""
     off = np.abs(np.tril(correlation, -1))
     i, j = np.unravel_index(int(off.argmax()), off.shape)
     if off[i, j] > 1.0 - 1e-6:
         raise DataError(
             f"{columns[j]!r} and {columns[i]!r} carry the same series (correlation {correlation[i, j]:.8f}); keep one."
         )
-    raise DataError(
-        "The correlation target is singular: some series is a combination of others; leave one of them out."
-    )
 
 
 def same_columns(wide: Wide, columns: Any) -> None:
