@@ -70,6 +70,7 @@ def _floats(data: Any, name: str, copy: bool) -> FloatArray:
     for kind in {getattr(t, "kind", "") for t in (data.dtypes if isinstance(data, pd.DataFrame) else [data.dtype])}:
         if kind in _NO_NUMBERS:
             raise DataError(f"{name} holds {_NO_NUMBERS[kind]} where numbers are expected; convert or drop them.")
+    _refuse_text(data, name)
     if isinstance(data, np.ma.MaskedArray):
         data = np.ma.filled(data.astype(np.float64), np.nan)
     try:
@@ -89,6 +90,22 @@ def _floats(data: Any, name: str, copy: bool) -> FloatArray:
                 column=column,
             )
     return np.array(frame.astype(np.float64), order="C")
+
+
+def _refuse_text(data: Any, name: str) -> None:
+    """A `DataError` for the first cell that is text, digits or not."""
+    columns = data.items() if isinstance(data, pd.DataFrame) else [(getattr(data, "name", None), data)]
+    for column, values in columns:
+        if getattr(values.dtype, "kind", "O") != "O":
+            continue
+        cells = np.asarray(values, dtype=object).ravel()
+        text = next((k for k, cell in enumerate(cells) if isinstance(cell, (str, bytes))), None)
+        if text is not None:
+            raise DataError(
+                f"{name}: {cells[text]!r} is not a number; convert the column to floats.",
+                row=getattr(values, "index", range(len(cells)))[text],
+                column=column,
+            )
 
 
 def as_wide(data: Any, name: str = "data", *, copy: bool = True) -> Wide:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +21,16 @@ ALL = np.ones(4, dtype=bool)
 def test_what_is_no_table_is_a_sentence(bad):
     with pytest.raises(DataError):
         as_wide(bad)
+
+
+@pytest.mark.parametrize("kind", [object, "str"])
+def test_digits_in_text_are_text(kind):
+    """A column of "1" and "2" is a file that was read wrongly, not data; decimals are numbers."""
+    table = pd.DataFrame({"A": [1.0, 2.0], "B": pd.Series(["1", "2"], dtype=kind)})
+    with pytest.raises(DataError, match="'1' is not a number") as caught:
+        as_wide(table)
+    assert caught.value.column == "B"
+    assert as_wide(pd.Series([Decimal("1.5"), None])).values[0, 0] == 1.5
 
 
 @pytest.mark.parametrize("empty", [[], np.empty((0, 3)), np.empty((5, 0)), pd.DataFrame()])

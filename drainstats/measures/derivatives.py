@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drainstats.errors import DataError, OptionError, check_option
-from drainstats.frames import Wide, as_wides
+from drainstats.errors import OptionError, check_option
+from drainstats.frames import Wide
 from drainstats.measures.estimates import estimated
 from drainstats.measures.inference import hac_method, smooth_error
-from drainstats.measures.inputs import check_window, positive, window_mean
+from drainstats.measures.inputs import check_window, checked, positive, window_mean
 from drainstats.typing import FloatArray
 
 HOURS_A_YEAR = 365 * 24
@@ -58,7 +58,7 @@ def annualised_funding(
     array([ 0.1095,  0.3285, -0.219 ])
     """
     wide, hours = _rates(rate, interval_hours)
-    check_window(window, len(wide.values), 1)
+    window = check_window(window, len(wide.values), 1)
     both = np.isfinite(wide.values) & np.isfinite(hours)
     paid, over = np.where(both, wide.values, np.nan), np.where(both, hours, np.nan)
     mean, length = window_mean(paid, window), window_mean(over, window)
@@ -84,14 +84,8 @@ def _rates(rate: Any, interval_hours: Any) -> tuple[Wide, FloatArray]:
 
 
 def _finite(**tables: Any) -> tuple[Wide, ...]:
-    wides = as_wides(**tables)
-    for name, wide in zip(tables, wides, strict=True):
-        row, column = np.nonzero(np.isinf(wide.values))
-        if len(row):
-            raise DataError(
-                f"{name} is infinite; set it to missing.", row=wide.index[row[0]], column=wide.columns[column[0]]
-            )
-    return wides
+    """Aligned tables of any sign within the limits of `checked`."""
+    return checked({}, {}, tables)
 
 
 def funding_paid(rate: Any, window: int = 3, mark: Any = None) -> Any:
@@ -124,7 +118,7 @@ def funding_paid(rate: Any, window: int = 3, mark: Any = None) -> Any:
     """
     wide = _finite(rate=rate)[0] if mark is None else _finite(rate=rate, mark=mark)[0]
     money = wide.values if mark is None else wide.values * positive(mark=mark)[0].values
-    check_window(window, len(money), 1)
+    window = check_window(window, len(money), 1)
     return wide.like(window_total(money, window))
 
 
@@ -171,7 +165,7 @@ def funding_stress(rate: Any, window: int = 90, scale: Literal["deviation", "mad
     check_option("scale", scale, ["deviation", "mad"])
     (wide,) = _finite(rate=rate)
     values, rows = wide.values, len(wide.values)
-    check_window(window, rows - 1, 2)
+    window = check_window(window, rows - 1, 2)
     centre, spread = np.full_like(values, np.nan), np.full_like(values, np.nan)
     if scale == "mad":
         starts = np.maximum(np.arange(rows) - window, 0)

@@ -15,7 +15,7 @@ import pandas as pd
 from drainstats.errors import DataError, OptionError, check_option
 from drainstats.frames import in_utc
 from drainstats.measures.derivatives import window_total
-from drainstats.measures.inputs import check_window, not_negative
+from drainstats.measures.inputs import LARGEST, SMALLEST, check_window, not_negative
 from drainstats.typing import FloatArray, IntArray
 
 FEEDS = ("census", "latest_per_second")
@@ -151,9 +151,12 @@ def liquidations(
     if not step > pd.Timedelta(0):
         raise OptionError(f"every={every!r} must be longer than nothing.")
     price, amount = (np.asarray(events[c], dtype=np.float64) for c in ("price", "amount"))
-    bad = np.flatnonzero(~((price > 0) & (amount > 0) & np.isfinite(price * amount)))
+    inside = [(v >= SMALLEST) & (v <= LARGEST) for v in (price, amount)]
+    bad = np.flatnonzero(~(inside[0] & inside[1]))
     if len(bad):
-        raise DataError("A price or an amount is not above zero.", row=events.index[bad[0]])
+        raise DataError(
+            f"A price or an amount is not above zero, or outside {SMALLEST:g} to {LARGEST:g}.", row=events.index[bad[0]]
+        )
     if events["asset"].isna().any():
         raise DataError("An asset is missing.", row=events.index[int(np.argmax(events["asset"].isna()))])
     side = _sides(events)
@@ -218,7 +221,7 @@ def liquidation_intensity(
     """
     check_option("scale", scale, ["open_interest", "volume"])
     wide, other = not_negative(liquidated=liquidated, against=against)
-    check_window(window, len(wide.values), 1)
+    window = check_window(window, len(wide.values), 1)
     base = np.full_like(other.values, np.nan)
     if scale == "open_interest":
         base[window:] = other.values[:-window]

@@ -236,7 +236,7 @@ def test_a_dead_coin_is_a_break_and_a_price_is_none():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: M.annualised_funding(RATE * np.inf), "rate is infinite"),
+        (lambda: M.annualised_funding(RATE * np.inf), "rate=inf is infinite"),
         (lambda: M.annualised_funding(RATE, 0 * RATE), "not above zero"),
         (lambda: M.annualised_funding(RATE, window=61), "60 rows came"),
         (lambda: M.funding_paid(RATE, 3, -1 + 0 * RATE), "mark=-1"),
@@ -332,3 +332,11 @@ def test_the_deleveraging_of_october_2025(data_root):
     # Twelve minutes of one venue against a day of another, the largest.
     hand = [620_890_947.7 / 44.180e9, 458_008_925.0 / 45.905e9, 276.201e6 / 11.697e9]
     assert share.tolist() == pytest.approx(hand, rel=1e-4)
+
+
+def test_numbers_whose_products_overflow_are_one_sentence():
+    with pytest.raises(DataError, match="too far from one"):
+        M.annualised_funding(np.full((9, 1), 1e300), window=3)
+    events = pd.DataFrame({"asset": "BTC", "price": 1e300, "amount": 1e9, "side": -1}, STAMPS[:1])
+    with pytest.raises(DataError, match="outside 1e-100 to"):
+        M.liquidations(events, feed="census")
