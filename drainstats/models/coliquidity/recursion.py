@@ -202,7 +202,7 @@ class DCCResult(CorrelationResult):
     gap: float
     evaluations: int
     origin: DCCResult | None
-    before: FloatArray | None = None
+    before: FloatArray | None = field(default=None, kw_only=True)
 
     @property
     def title(self) -> str:
