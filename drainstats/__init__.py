@@ -40,6 +40,7 @@ _NAMES = {
     "DECO": "models.coliquidity.equicorrelation",
     "BEKK": "models.coliquidity.bekk",
     "constant_correlation_test": "models.coliquidity.constancy",
+    "bootstrap": "models.coliquidity.bootstrap",
     "portmanteau": "models.coliquidity.diagnostics",
     "margin_diagnostics": "models.coliquidity.diagnostics",
     "shrink_correlation": "models.coliquidity.shrinkage",
