@@ -302,7 +302,7 @@ def test_bad_input_is_a_sentence(panel, res):
     with pytest.raises(DataError, match="one asset"):
         ds.DCC().fit(panel[["A"]])
     with pytest.raises(DataError, match=r"missing.*dropna"):
-        ds.DCC().fit(panel.mask(np.arange(len(panel))[:, None] * np.ones(4) == 7))
+        ds.DCC(convention="rmgarch").fit(panel.mask(np.arange(len(panel))[:, None] * np.ones(4) == 7))
     with pytest.raises(DataError, match="'A' and 'E' carry the same series"):
         ds.DCC().fit(panel.assign(E=2.0 * panel["A"] + 1.0))
     with pytest.raises(DataError, match="singular"):

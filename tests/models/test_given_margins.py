@@ -157,11 +157,11 @@ def test_bad_input_is_a_sentence(panel, theirs):
     with pytest.raises(DataError, match="same series"):
         ds.DCC().fit({"A": theirs["A"], "twin": theirs["A"]})
     with pytest.raises(DataError, match="missing"):
-        ds.DCC(margins=None).fit(panel.mask(panel > 2.0))
+        ds.CDCC(margins=None).fit(panel.mask(panel > 2.0))
     with pytest.raises(DataError, match="another sample"):
         ds.DCC().fit(ds.GARCH().fit(panel).filter(panel))
     with pytest.raises(DataError, match=r"no residuals.*column B"):
-        ds.DCC().fit(ds.GARCH().fit(panel.assign(B=1.0)))
+        ds.CDCC().fit(ds.GARCH().fit(panel.assign(B=1.0)))
     assert list(ds.DCC().fit(list(theirs.values())).columns) == ["A", "B", "C"]
     nameless = [arch_model(panel[name].to_numpy(), rescale=False).fit(disp="off") for name in panel]
     assert list(ds.DCC().fit(nameless).columns) == [0, 1, 2]

@@ -11,13 +11,15 @@ the sample; `targets` lists their conventions.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from drainstats.errors import check_option
+from drainstats.frames import Wide
 from drainstats.models.coliquidity import targets
 from drainstats.models.coliquidity.margins import GARCHResult
+from drainstats.models.coliquidity.missing import observed_assets
 from drainstats.models.coliquidity.recursion import DCCResult, Recursion, Targeted
 from drainstats.models.coliquidity.targets import CONVENTIONS, pull_correlation
 from drainstats.typing import FloatArray
@@ -74,6 +76,12 @@ class DCC(Targeted):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_option("convention", self.convention, list(CONVENTIONS))
+
+    def complete(self, y: Any, least: int) -> Wide:
+        """The table of a fit; Engle's DCC takes missing values."""
+        if takes_holes(self):
+            return observed_assets(y, least, crowded=self.target != "sample")
+        return super().complete(y, least)
 
     def parts(self, z: FloatArray) -> FloatArray:
         """The shocks whose moments the target holds (1, T, N)."""
@@ -138,3 +146,10 @@ class DCC(Targeted):
             moved[: len(weights)] += 2.0 * weights[:, None] * head @ early[k]
             out += moved if k == 0 else moved * (part < 0.0)
         return out
+
+
+def takes_holes(spec: Recursion) -> bool:
+    """Whether the model has an answer to missing values: Engle's DCC with normal shocks and a sample target has."""
+    if type(spec) is not DCC:
+        return False
+    return spec.convention == "engle" and spec.dist == "normal" and spec.target in ("auto", "sample")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import DataError
-from drainstats.frames import Wide
+from drainstats.frames import Wide, as_wide
 from drainstats.models.base import Estimates
 from drainstats.models.coliquidity.inputs import complete_rows, same_columns, several_assets
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
@@ -119,8 +119,9 @@ class GivenMargins(Estimates):
             if list(new.columns) != list(self.columns):
                 raise DataError(f"The new results have the names {list(new.columns)}, the fit {list(self.columns)}.")
             return replace(new, origin=origin)
-        wide = complete_rows(y_new, 1, varying=False)
+        wide = as_wide(y_new, "y")
         same_columns(wide, self.columns)
+        complete_rows(wide.like(np.where(np.isnan(wide.values), 0.0, wide.values)), 1, varying=False)
         return replace(of_residuals(wide), origin=origin)
 
     def forecast(self, horizon: int = 1) -> pd.DataFrame:
@@ -241,8 +242,8 @@ def margins_of(spec: GARCH | None, y: Any, check: Callable[[Any, int], Wide] = s
             "The margins were filtered at the parameters of another sample; pass the fit, or their std_resid with "
             "margins=None."
         )
-    lost = ~np.isfinite(margins.std_resid_values).all(axis=0)
-    if lost.any():
+    lost = np.isnan(margins.std_resid_values).all(axis=0)
+    if lost.any() and check is several_assets:
         raise DataError(
             "A series of the result has no residuals; leave it out and fit again.", column=margins.columns[lost][0]
         )
@@ -278,7 +279,8 @@ def _no_parameters() -> pd.Series:
 
 
 def _normal_loglikelihood(z: FloatArray, vol: FloatArray) -> float:
-    return float(-np.log(vol).sum() - 0.5 * (np.log(2.0 * np.pi) * z.size + (z**2).sum()))
+    seen = np.isfinite(z)
+    return float(-np.log(vol[seen]).sum() - 0.5 * (np.log(2.0 * np.pi) * seen.sum() + (z[seen] ** 2).sum()))
 
 
 def _ended_well(result: Any) -> bool:

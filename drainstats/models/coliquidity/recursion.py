@@ -125,9 +125,9 @@ class Recursion(ABC):
         Parameters
         ----------
         y : (T, N) table or array, or margins
-            Returns or innovations of log illiquidity, any unit, complete rows; standardised residuals with
-            ``margins=None``. Or fitted margins: a `GARCHResult`, another fitted model (its margins), or a mapping or
-            list of results of arch.
+            Returns or innovations of log illiquidity, any unit; standardised residuals with ``margins=None``. DCC takes
+            missing values, the others of its family need complete rows. Or fitted margins: a `GARCHResult`, another
+            fitted model (its margins), or a mapping or list of results of arch.
 
         Returns
         -------
@@ -136,12 +136,16 @@ class Recursion(ABC):
         Raises
         ------
         DataError
-            Missing or infinite values, one asset, too few rows, a series that does not vary, duplicated series.
+            Infinite values, one asset, too few rows, a series that does not vary, duplicated series; missing values if
+            the model needs complete rows.
         """
         from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
+        from drainstats.models.coliquidity.ragged import fit_ragged
 
         margins = margins_of(self.margins, y, self.complete)
         z = margins.std_resid_values
+        if not np.isfinite(z).all():
+            return fit_ragged(self, margins)
         self.refuse(z, margins.columns)
         found = self.search(z)
         target = self.target_at(z, found.psi)
@@ -230,13 +234,17 @@ class DCCResult(CorrelationResult):
         for q in walk(self.spec, self.spec.shocks(z, self._psi), target, self._psi, rows, before=before):
             yield to_correlation(q)
 
+    def _correlation_moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+        return self.spec.moments(self.margins, self.target, self._psi)
+
     def _covariance(self) -> FloatArray:
         from scipy.linalg import block_diag
 
         if self.origin is not None:
             return self.origin.param_covariance.to_numpy()
         margins = self.margins
-        scores, cross, inner = self.spec.moments(margins, self.target, self._psi)
+        scores, cross, inner = self._correlation_moments()
         K, k = margins.bread.shape[0], len(self._psi)
         bread = np.zeros((K + k, K + k))
         bread[:K, :K], bread[K:, :K], bread[K:, K:] = margins.bread, cross, inner
@@ -252,10 +260,24 @@ class DCCResult(CorrelationResult):
         on the data of the fit the answer is the fit.
         """
         from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
+        from drainstats.models.coliquidity.ragged import filter_ragged
 
         margins = self.margins.filter(y_new)
+        if not np.isfinite(margins.std_resid_values).all():
+            return filter_ragged(self, margins)
         value = joint_loglikelihood(self.spec, margins, self.target, self._psi, self._before)
         return replace(self, loglikelihood=value, nobs=margins.nobs, margins=margins, origin=self.origin or self)
+
+    def _tail(self, m: int) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
+        """The last ``m`` Q, products of shocks and products of negative shocks."""
+        from drainstats.models.coliquidity.dcc_search import walk
+
+        shocks, rows = self.spec.shocks(self.margins.std_resid_values, self._psi), self._rows(len(self.columns))
+        tail: FloatArray = np.empty(0)
+        for q in walk(self.spec, shocks, self.target, self._psi, max(m, rows), m, self._before):
+            tail = q[-m:].copy()
+        news, falls = ([np.outer(row, row) for row in part[-m:]] for part in (shocks, np.minimum(shocks, 0.0)))
+        return list(tail), news, falls
 
     def forecast(self, horizon: int = 1, method: Literal["q", "r"] = "q") -> CorrelationForecast:
         """Forecast variances and correlations of the next ``horizon`` steps.
@@ -268,20 +290,13 @@ class DCCResult(CorrelationResult):
             in Q goes on with future zz' replaced by Q and nn' by N, then is scaled. "r": R decays from its one-step
             forecast to the scaled target at the rate sum a + sum b, as rmgarch does.
         """
-        from drainstats.models.coliquidity.dcc_search import walk
-
         check_horizon(horizon)
         check_option("method", method, ["q", "r"])
         weights, N = self.spec.weights(self._psi), len(self.columns)
         m, stack = weights.lags, self.target.reshape(-1, N, N)
-        shocks = self.spec.shocks(self.margins.std_resid_values, self._psi)
-        if len(shocks) < m:
-            raise DataError(f"A forecast needs the last {m} rows and {len(shocks)} are there; filter a longer stretch.")
-        tail: FloatArray = np.empty(0)
-        for q in walk(self.spec, shocks, self.target, self._psi, max(m, self._rows(N)), m, self._before):
-            tail = q[-m:].copy()
-        news, falls = ([np.outer(row, row) for row in part[-m:]] for part in (shocks, np.minimum(shocks, 0.0)))
-        path, intercept = list(tail), weights.intercept(stack)
+        if self.nobs < m:
+            raise DataError(f"A forecast needs the last {m} rows and {self.nobs} are there; filter a longer stretch.")
+        (path, news, falls), intercept = self._tail(m), weights.intercept(stack)
         for _ in range(horizon):
             path.append(weights.step(intercept, path, news, falls))
             news.append(path[-1])
