@@ -26,9 +26,11 @@ from drainstats.models.coliquidity.correlation import (
     correlation_root,
     to_correlation,
 )
+from drainstats.models.coliquidity.dcc_passes import Weights
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
 from drainstats.models.coliquidity.inputs import check_target
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
+from drainstats.models.coliquidity.missing import observed_assets, pairwise_target
 from drainstats.typing import FloatArray
 
 
@@ -63,8 +65,9 @@ class CCC:
         Parameters
         ----------
         y : (T, N) table or array, or margins
-            Returns or innovations, any unit, complete rows; standardised residuals with ``margins=None``. Or fitted
-            margins: a `GARCHResult`, another fitted model (its margins), or a mapping or list of results of arch.
+            Returns or innovations, any unit; standardised residuals with ``margins=None``. Missing values are taken:
+            every pair stands on the rows in which both are seen. Or fitted margins: a `GARCHResult`, another fitted
+            model (its margins), or a mapping or list of results of arch.
 
         Returns
         -------
@@ -73,19 +76,23 @@ class CCC:
         Raises
         ------
         DataError
-            Missing or infinite values, one asset, too few rows, a series that does not vary, duplicated series.
+            Infinite values, one asset, too few rows, a series that does not vary, duplicated series.
         """
-        margins = margins_of(self.margins, y)
-        z, columns = margins.std_resid_values, margins.columns
-        constant = to_correlation(z.T @ z / len(z))
-        check_target(constant, columns)
+        margins = margins_of(self.margins, y, observed_assets)
+        z, columns, notes = margins.std_resid_values, margins.columns, margins.notes
+        if np.isfinite(z).all():
+            constant = to_correlation(z.T @ z / len(z))
+            check_target(constant, columns)
+        else:
+            pairs = pairwise_target(z, columns)
+            constant, notes = pairs.matrix, (*notes, *pairs.notes)
         rows, cols = np.tril_indices(len(constant), -1)
         names = [f"corr({columns[j]}, {columns[i]})" for i, j in zip(rows, cols, strict=True)]
         return CCCResult(
             params=pd.concat([margins.params, pd.Series(constant[rows, cols], index=names)]).rename("estimate"),
             loglikelihood=_joint_loglikelihood(margins, constant),
             converged=margins.converged,
-            notes=margins.notes,
+            notes=notes,
             nobs=len(z),
             margins=margins,
             spec=self,
@@ -96,15 +103,36 @@ class CCC:
 
 def _joint_loglikelihood(margins: GARCHResult, constant: FloatArray) -> float:
     z = margins.std_resid_values
+    if not np.isfinite(z).all():
+        from drainstats.models.coliquidity.ragged import ragged_loglikelihood
+
+        still = Weights(np.zeros(1), np.empty(0), np.empty(0))
+        return ragged_loglikelihood(margins, constant, still)
     root = correlation_root(constant)
     whitened = np.linalg.solve(root, z.T)
     change = float((whitened**2).sum() - (z**2).sum())
     return margins.gaussian_loglikelihood - len(z) * float(np.log(np.diag(root)).sum()) - 0.5 * change
 
 
+def _pair_moment(z: FloatArray, i: int, j: int) -> tuple[FloatArray, FloatArray]:
+    """Moment of the correlation of two assets by time step (T,), and d correlation / d z (T, N) times T."""
+    both = np.isfinite(z[:, i]) & np.isfinite(z[:, j])
+    first, second = z[both, i], z[both, j]
+    sizes = np.sqrt([(first**2).mean(), (second**2).mean()])
+    first, second = first / sizes[0], second / sizes[1]
+    rho = float((first * second).mean())
+    moment, slope = np.zeros(len(z)), np.zeros(z.shape)
+    moment[both] = first * second - 0.5 * rho * (first**2 + second**2)
+    slope[both, i], slope[both, j] = (second - rho * first) / sizes[0], (first - rho * second) / sizes[1]
+    return moment / both.mean(), slope / both.mean()
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class CCCResult(CorrelationResult):
-    """A fitted CCC: `CorrelationResult` with ``spec``, ``constant`` (N, N) and ``origin`` (the fit behind a filter)."""
+    """A fitted CCC: `CorrelationResult` with ``spec``, ``constant`` (N, N) and ``origin`` (the fit behind a filter).
+
+    With missing values the correlation stands for the whole sample, also where an asset is not seen.
+    """
 
     spec: CCC
     constant: FloatArray
@@ -125,22 +153,20 @@ class CCCResult(CorrelationResult):
 
         if self.origin is not None:
             return self.origin.param_covariance.to_numpy()
-        margins, R = self.margins, self.constant
-        rows, cols = np.tril_indices(len(R), -1)
-        size = np.sqrt((margins.std_resid_values**2).mean(axis=0))
-        z = margins.std_resid_values / size
-        rho = R[rows, cols]
-        moments = z[:, rows] * z[:, cols] - 0.5 * rho * (z[:, rows] ** 2 + z[:, cols] ** 2)
-        cross = np.empty((len(rho), len(margins.params)))
-        for k, (i, j) in enumerate(zip(rows, cols, strict=True)):
-            slope = np.zeros_like(z)
-            slope[:, i] = (z[:, j] - rho[k] * z[:, i]) / size[i]
-            slope[:, j] = (z[:, i] - rho[k] * z[:, j]) / size[j]
-            cross[k] = margins.pull_back(slope) / len(z)
-        bread = np.block([[margins.bread, np.zeros((len(margins.params), len(rho)))], [cross, -np.eye(len(rho))]])
-        basis = np.asarray(block_diag(margins.basis, np.eye(len(rho))))
-        units = np.concatenate([margins.units, np.ones(len(rho))])
-        joint = sandwich(bread, np.concatenate([margins.score_values, moments], axis=1), basis)
+        margins, z = self.margins, self.margins.std_resid_values
+        rows, cols = np.tril_indices(len(self.constant), -1)
+        holes = not np.isfinite(z).all()
+        pairs = pairwise_target(z, self.columns) if holes else None
+        known = np.ones(len(rows), dtype=np.bool_) if pairs is None else pairs.known[rows, cols]
+        kept = 1.0 if pairs is None else 1.0 - pairs.weight
+        moments, cross = np.zeros((len(z), len(rows))), np.zeros((len(rows), len(margins.params)))
+        for k in np.flatnonzero(known):
+            moments[:, k], slope = _pair_moment(z, int(rows[k]), int(cols[k]))
+            cross[k] = margins.pull_back(kept * slope) / len(z)
+        bread = np.block([[margins.bread, np.zeros(cross.T.shape)], [cross, -np.eye(len(rows))]])
+        basis = np.asarray(block_diag(margins.basis, np.eye(len(rows))[:, known]))
+        units = np.concatenate([margins.units, np.ones(len(rows))])
+        joint = sandwich(bread, np.concatenate([margins.score_values, kept * moments], axis=1), basis)
         return np.asarray(joint * np.outer(units, units))
 
     def filter(self, y_new: Any) -> CCCResult:

@@ -16,7 +16,7 @@ import numpy as np
 
 from drainstats.errors import DataError
 from drainstats.frames import Wide, as_wide, refuse_extreme
-from drainstats.models.coliquidity.inputs import several_assets
+from drainstats.models.coliquidity.inputs import refuse_duplicates, several_assets
 from drainstats.typing import BoolArray, FloatArray, IntArray
 
 # Fewer common rows say too little about a pair.
@@ -30,8 +30,8 @@ SILENT = 30
 def observed_assets(data: Any, least: int, crowded: bool = False) -> Wide:
     """Take ``data`` (T, N) apart for a model of correlations that takes missing values.
 
-    A table without holes is `several_assets`, ``crowded`` as there; one with holes needs two assets or more, more rows
-    than assets, and no infinite value.
+    A table without holes is `several_assets`; one with holes needs two assets or more, more rows than assets unless
+    ``crowded``, and no infinite value.
     """
     wide = as_wide(data, "y")
     values, columns = wide.values, wide.columns
@@ -51,7 +51,7 @@ def observed_assets(data: Any, least: int, crowded: bool = False) -> Wide:
             f"y has {together} rows in which two assets or more are seen and the model needs {max(TOGETHER, least)}; "
             "take a longer sample or assets that trade at the same time."
         )
-    if rows <= assets:
+    if rows <= assets and not crowded:
         raise DataError(f"y has {rows} rows for {assets} assets; take fewer assets or more rows.")
     refuse_extreme(values, columns)
     return wide
@@ -127,12 +127,7 @@ def pairwise_target(z: FloatArray, columns: Any) -> PairwiseTarget:
     np.fill_diagonal(known, True)
     raw = np.where(known, (x.T @ x) / np.where(size > 0.0, size, 1.0), 0.0)
     np.fill_diagonal(raw, 1.0)
-    off = np.abs(np.tril(raw, -1))
-    i, j = np.unravel_index(int(off.argmax()), off.shape)
-    if off[i, j] > 1.0 - 1e-6:
-        raise DataError(
-            f"{columns[j]!r} and {columns[i]!r} carry the same series (correlation {raw[i, j]:.8f}); keep one."
-        )
+    refuse_duplicates(raw, columns)
     others = known.sum(axis=0) > 1
     bridge = np.flatnonzero(others & known[:, others].all(axis=1))
     draft = PairwiseTarget(raw, raw, sums, known, bridge, 0.0, ())

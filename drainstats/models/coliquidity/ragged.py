@@ -116,10 +116,10 @@ def gaussian_loglikelihood(margins: Any) -> float:
     return float(-np.log(vol[seen]).sum() - 0.5 * (np.log(2.0 * np.pi) * seen.sum() + (z[seen] ** 2).sum()))
 
 
-def joint_loglikelihood(spec: DCC, margins: Any, target: FloatArray, psi: FloatArray) -> float:
+def ragged_loglikelihood(margins: Any, target: FloatArray, weights: Weights) -> float:
     """Log-likelihood of what is seen: margins plus correlation."""
     z = margins.std_resid_values
-    change = ragged_pass(z, target, spec.weights(psi), scores=False).value.sum() + 0.5 * float(np.nansum(z**2))
+    change = ragged_pass(z, target, weights, scores=False).value.sum() + 0.5 * float(np.nansum(z**2))
     return gaussian_loglikelihood(margins) + float(change)
 
 
@@ -148,7 +148,7 @@ def fit_ragged(spec: Any, margins: Any) -> RaggedDCCResult:
     psi = pd.Series(found.psi, index=spec.parameter_names)
     return RaggedDCCResult(
         params=pd.concat([margins.params, psi]).rename("estimate"),
-        loglikelihood=joint_loglikelihood(spec, margins, found_target.matrix, found.psi),
+        loglikelihood=ragged_loglikelihood(margins, found_target.matrix, spec.weights(found.psi)),
         converged=margins.converged and found.converged,
         notes=(*margins.notes, *found_target.notes, *found.notes),
         nobs=len(z),
@@ -301,5 +301,5 @@ def filter_ragged(res: DCCResult, margins: Any) -> RaggedDCCResult:
         )
     kept = {f.name: getattr(res, f.name) for f in fields(res)}
     changed = {"margins": margins, "nobs": margins.nobs, "origin": res.origin or res}
-    value = joint_loglikelihood(res.spec, margins, res.target, res._psi)  # type: ignore[arg-type]
+    value = ragged_loglikelihood(margins, res.target, res.spec.weights(res._psi))
     return RaggedDCCResult(**{**kept, **changed, "loglikelihood": value})
