@@ -110,7 +110,7 @@ class PairwiseTarget:
             inner[self.bridge] += loads @ across
             inner[np.ix_(self.bridge, self.bridge)] -= loads @ across @ loads.T
         np.fill_diagonal(inner, 0.0)
-        sums = np.where(self.known, self.sums, 1.0)
+        sums = np.where(self.known & (self.sums > 0.0), self.sums, 1.0)
         size = np.sqrt(sums * sums.T)
         own = seen @ (inner * self.raw / sums).T
         return np.asarray(2.0 * np.where(seen, x @ (inner / size) - x * own, 0.0))
@@ -137,7 +137,7 @@ def pairwise_target(z: FloatArray, columns: Any) -> PairwiseTarget:
 def _repaired(draft: PairwiseTarget, columns: Any, count: FloatArray) -> PairwiseTarget:
     """Fill the pairs that are not known, then shrink what is not positive definite."""
     notes = [
-        f"{columns[i]}: hardly seen with any other asset: no correlation is estimated for it"
+        f"{columns[i]}: hardly seen with any other asset, no correlation is estimated for it"
         for i in np.flatnonzero(draft.lonely)
     ]
     matrix, filled = draft.raw.copy(), draft.filled
@@ -145,9 +145,8 @@ def _repaired(draft: PairwiseTarget, columns: Any, count: FloatArray) -> Pairwis
         matrix[filled] = (draft.raw[:, draft.bridge] @ draft.loads)[filled]
         i, j = (int(k[0]) for k in np.nonzero(filled))
         notes.append(
-            f"{int(filled.sum()) // 2} pairs have fewer than {TOGETHER} common rows (first {columns[i]} and "
-            f"{columns[j]}, {int(count[i, j])}): their target is what the {len(draft.bridge)} assets seen with all "
-            "others imply"
+            f"pairs with fewer than {TOGETHER} common rows: {int(filled.sum()) // 2} (first {columns[i]} and {columns[j]}, "
+            f"{int(count[i, j])} rows); their target is what the {len(draft.bridge)} assets seen with all others imply"
         )
     lowest, weight = float(np.linalg.eigvalsh(matrix)[0]), 0.0
     if lowest < LOWEST:

@@ -109,18 +109,11 @@ def ragged_pass(
     return RaggedPass(Pass(logdet[:T], quadratic[:T], score[:T], in_q[:T], in_z[:T]), q)
 
 
-def gaussian_loglikelihood(margins: Any) -> float:
-    """Log-likelihood of what is seen if the shocks were normal, at the means and variances of the margins."""
-    z, vol = margins.std_resid_values, margins.volatility_values
-    seen = np.isfinite(z)
-    return float(-np.log(vol[seen]).sum() - 0.5 * (np.log(2.0 * np.pi) * seen.sum() + (z[seen] ** 2).sum()))
-
-
 def ragged_loglikelihood(margins: Any, target: FloatArray, weights: Weights) -> float:
     """Log-likelihood of what is seen: margins plus correlation."""
     z = margins.std_resid_values
     change = ragged_pass(z, target, weights, scores=False).value.sum() + 0.5 * float(np.nansum(z**2))
-    return gaussian_loglikelihood(margins) + float(change)
+    return float(margins.gaussian_loglikelihood + change)
 
 
 def fit_psi(spec: DCC, z: FloatArray, target: FloatArray) -> CorrelationFit:
@@ -140,6 +133,12 @@ def fit_psi(spec: DCC, z: FloatArray, target: FloatArray) -> CorrelationFit:
     return search(Problem(spec.parameter_names, spec.sizes, spec.costs(target), evaluate, quick))
 
 
+def fitted_converged(margins: Any) -> bool:
+    """Whether all margins that could be fitted have converged; a series that could not be has its note."""
+    status = margins.status
+    return bool(status["converged"][status["reason"] == ""].all())
+
+
 def fit_ragged(spec: Any, margins: Any) -> RaggedDCCResult:
     """Fit the correlation parameters of DCC to margins with missing residuals."""
     z = margins.std_resid_values
@@ -149,7 +148,7 @@ def fit_ragged(spec: Any, margins: Any) -> RaggedDCCResult:
     return RaggedDCCResult(
         params=pd.concat([margins.params, psi]).rename("estimate"),
         loglikelihood=ragged_loglikelihood(margins, found_target.matrix, spec.weights(found.psi)),
-        converged=margins.converged and found.converged,
+        converged=fitted_converged(margins) and found.converged,
         notes=(*margins.notes, *found_target.notes, *found.notes),
         nobs=len(z),
         margins=margins,
