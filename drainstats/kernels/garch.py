@@ -2,111 +2,121 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from drainstats.kernels.densities import log_density
 from drainstats.kernels.jit import kernel
 from drainstats.typing import FloatArray
 
-
-@kernel
-def _before_sample(y: FloatArray, mu: float, level: float, has_mean: bool) -> tuple[float, float]:
-    """The square and variance before the sample, and its derivative in mu."""
-    if not np.isnan(level):
-        return level, 0.0
-    square, slope = 0.0, 0.0
-    for t in range(y.shape[0]):
-        square += (y[t] - mu) ** 2
-        slope -= 2.0 * (y[t] - mu)
-    return square / y.shape[0], slope / y.shape[0] if has_mean else 0.0
+# E|z| of a normal shock, taken off |z| in the exponential recursion whatever the law.
+CENTRE = math.sqrt(2.0 / math.pi)
+# |z| is sqrt(z^2 + ROUND^2): without a corner at 0, where the likelihood would have one at every observation.
+ROUND = 1e-5
 
 
 @kernel
 def garch_likelihood(
-    y: FloatArray,
+    e: FloatArray,
+    X: FloatArray,
+    W: FloatArray,
     theta: FloatArray,
-    has_mean: bool,
-    p: int,
-    o: int,
-    q: int,
-    hold_first: bool,
-    level: float,
+    orders: tuple[int, int, int],
+    exponential: bool,
+    held: int,
+    before: FloatArray,
+    slopes: FloatArray,
+    expected: FloatArray,
+    width: int,
     law: int,
     constants: FloatArray,
     h: FloatArray,
     dlogh: FloatArray,
     gradient: FloatArray,
 ) -> float:
-    """Log-likelihood of GARCH(p, o, q), its gradient, the variance and its log-derivatives.
+    """Log-likelihood of GARCH(p, o, q) or EGARCH(p, o, q), its gradient, the variance and its log-derivatives.
 
-    ``theta`` = [mu], omega, alpha (p), gamma (o), beta (q), shape; ``law`` and ``constants`` as in `densities`.
-    Before the sample squares and variances are ``level``, or the mean squared residual when ``level`` is NaN (which
-    then moves with mu); ``hold_first`` gives that value to the first max(p, o, q) variances themselves. Writes ``h``
-    (T,), ``dlogh`` = dh/dtheta / h (T, K), ``gradient`` (K,).
+    ``theta`` = mean (M), omega, alpha (p), gamma (o), beta (q), loads (V), shape; ``e`` = y - ``X`` mean, NaN where
+    the shock is not known; ``W`` (T, V) enters the variance. A term of the recursion is a square, a falling square or a
+    variance; in an ``exponential`` one |z| - CENTRE, z or a log variance. ``before`` (3,) holds the three before the
+    sample and ``slopes`` (3, K) their derivatives; the first ``held`` variances *are* the third. For a row without a
+    shock ``expected`` (2, 1 + K) holds the first two, per unit of h unless exponential, and their derivatives. Only the
+    first ``width`` columns of ``dlogh`` can differ from 0. Writes ``h`` (T,), ``dlogh`` (T, K), ``gradient`` (K,).
     """
-    T = y.shape[0]
-    k0 = 1 if has_mean else 0
-    mu = theta[0] if has_mean else 0.0
-    start, dstart = _before_sample(y, mu, level, has_mean)
-    held = max(p, max(o, q)) if hold_first else 0
-    K = k0 + 1 + p + o + q
+    p, o, q = orders
+    T, M, V = e.shape[0], X.shape[1], W.shape[1]
+    loads = M + 1 + p + o + q
+    size, along, across = np.empty((T, 3)), np.empty((T, 3)), np.empty((T, 3))
     loglik, in_first, in_second = 0.0, 0.0, 0.0
-    for k in range(K):
+    for k in range(theta.shape[0]):
         gradient[k] = 0.0
     for t in range(T):
         d = dlogh[t]
         if t < held:
-            v = start
-            for k in range(K):
-                d[k] = 0.0
-            if has_mean:
-                d[0] = dstart
+            v = before[2]
+            for k in range(width):
+                d[k] = slopes[2, k]
         else:
-            v, dmu = theta[k0], 0.0
-            d[k0] = 1.0
-            for i in range(p):
-                c = theta[k0 + 1 + i]
-                e = y[t - 1 - i] - mu if t > i else 0.0
-                square = e * e if t > i else start
-                v += c * square
-                d[k0 + 1 + i] = square
-                dmu += c * (-2.0 * e if t > i else dstart)
-            for i in range(o):
-                c = theta[k0 + 1 + p + i]
-                e = min(y[t - 1 - i] - mu, 0.0) if t > i else 0.0
-                square = e * e if t > i else 0.5 * start
-                v += c * square
-                d[k0 + 1 + p + i] = square
-                dmu += c * (-2.0 * e if t > i else 0.5 * dstart)
-            for j in range(q):
-                c = theta[k0 + 1 + p + o + j]
-                lagged = h[t - 1 - j] if t > j else start
-                v += c * lagged
-                d[k0 + 1 + p + o + j] = lagged
-                dmu += c * (0.0 if t > j else dstart)
-            if has_mean:
-                d[0] = dmu
-            for j in range(min(q, t)):
-                c = theta[k0 + 1 + p + o + j] * h[t - 1 - j]
-                before = dlogh[t - 1 - j]
-                for k in range(K):
-                    d[k] += c * before[k]
-        h[t] = v
-        inverse = 1.0 / v
-        root = np.sqrt(inverse)
-        z = (y[t] - mu) * root
-        value, slope, first, second = log_density(law, z, constants)
-        loglik += value - 0.5 * np.log(v)
-        in_first += first
-        in_second += second
-        pull = -0.5 * (slope * z + 1.0)
-        for k in range(K):
+            v = theta[M]
+            for k in range(width):
+                d[k] = 0.0
+            d[M] = 1.0
+            for c in range(V):
+                v += theta[loads + c] * W[t, c]
+                d[loads + c] = W[t, c]
+            for j in range(p + o + q):
+                kind = 0 if j < p else 1 if j < p + o else 2
+                back = t - 1 - j + (0 if j < p else p if j < p + o else p + o)
+                weight = theta[M + 1 + j]
+                if back < 0:
+                    v += weight * before[kind]
+                    d[M + 1 + j] += before[kind]
+                    for k in range(width):
+                        d[k] += weight * slopes[kind, k]
+                    continue
+                v += weight * size[back, kind]
+                d[M + 1 + j] += size[back, kind]
+                a, b = weight * along[back, kind], weight * across[back, kind]
+                if a != 0.0:
+                    for k in range(width):
+                        d[k] += a * dlogh[back, k]
+                if b != 0.0:
+                    for k in range(M):
+                        d[k] -= b * X[back, k]
+                if kind < 2 and math.isnan(e[back]):
+                    for k in range(loads + V, width):
+                        d[k] += weight * (1.0 if exponential else h[back]) * expected[kind, 1 + k]
+        h[t] = np.exp(v) if exponential else v
+        size[t, 2], along[t, 2], across[t, 2] = v, 1.0 if exponential else v, 0.0
+        pull, push = 0.0, 0.0
+        if math.isnan(e[t]):
+            for i in range(2):
+                size[t, i], across[t, i] = expected[i, 0] * (1.0 if exponential else v), 0.0
+                along[t, i] = 0.0 if exponential else size[t, i]
+        else:
+            root = 1.0 / np.sqrt(h[t])
+            z = e[t] * root
+            if exponential:
+                length = np.sqrt(z * z + ROUND * ROUND)
+                sign = z / length
+                size[t, 0], along[t, 0], across[t, 0] = length - CENTRE, -0.5 * sign * z, sign * root
+                size[t, 1], along[t, 1], across[t, 1] = z, -0.5 * z, root
+            else:
+                low = min(e[t], 0.0)
+                size[t, 0], along[t, 0], across[t, 0] = e[t] * e[t], 0.0, 2.0 * e[t]
+                size[t, 1], along[t, 1], across[t, 1] = low * low, 0.0, 2.0 * low
+            value, slope, first, second = log_density(law, z, constants)
+            loglik += value - 0.5 * np.log(h[t])
+            in_first += first
+            in_second += second
+            pull, push = -0.5 * (slope * z + 1.0), slope * root
+        inverse = 1.0 if exponential else 1.0 / v
+        for k in range(width):
             d[k] *= inverse
             gradient[k] += pull * d[k]
-        if has_mean:
-            gradient[0] -= slope * root
-        for k in range(K, theta.shape[0]):
-            d[k] = 0.0
-    for k in range(K, theta.shape[0]):
-        gradient[k] = in_first if k == K else in_second
+        for k in range(M):
+            gradient[k] -= push * X[t, k]
+    for k in range(loads + V, theta.shape[0]):
+        gradient[k] += in_first if k == loads + V else in_second
     return loglik

@@ -140,26 +140,28 @@ def stationarity_gap(weights: FloatArray, gradient: FloatArray, limit: float) ->
     return float(gradient @ weights - limit * min(0.0, float(gradient.min())))
 
 
-def minimise_at_bounds(objective: Objective, start: FloatArray, limit: float, free: int) -> Minimum:
+def minimise_at_bounds(objective: Objective, start: FloatArray, limit: float, free: int, positive: int = 0) -> Minimum:
     """Sequential quadratic programming with exact gradients, for optima on an edge where free coordinates run off.
 
-    The first ``free`` coordinates are unbounded, the others are weights with w >= 0 and sum w <= limit.
+    The first ``free`` coordinates are unbounded, the next ``positive`` ones are 0 or more, the others are weights with
+    w >= 0 and sum w <= limit.
     """
     from scipy.optimize import minimize
 
-    slack = np.concatenate([np.zeros(free), -np.ones(len(start) - free)])
+    first = free + positive
+    slack = np.concatenate([np.zeros(first), -np.ones(len(start) - first)])
     found = minimize(
         objective,
         start,
         jac=True,
         method="SLSQP",
-        bounds=[(None, None)] * free + [(0.0, limit)] * (len(start) - free),
+        bounds=[(None, None)] * free + [(0.0, None)] * positive + [(0.0, limit)] * (len(start) - first),
         constraints=[{"type": "ineq", "fun": lambda x: limit + slack @ x, "jac": lambda x: slack}],
         options={"maxiter": 300, "ftol": 1e-15},
     )
     x = np.array(found.x)
     # The constraint may be missed by rounding.
     x[free:] = np.maximum(x[free:], 0.0)
-    x[free:] *= min(1.0, limit / max(x[free:].sum(), 1e-300))
+    x[first:] *= min(1.0, limit / max(x[first:].sum(), 1e-300))
     value, gradient = objective(x)
     return Minimum(x, value, gradient, int(found.nfev))

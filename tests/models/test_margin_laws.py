@@ -11,7 +11,7 @@ from scipy.integrate import quad
 import drainstats as ds
 from drainstats.kernels.densities import log_density
 from drainstats.models.coliquidity.margin_laws import LAWS
-from drainstats.models.coliquidity.margin_search import evaluate, scores
+from drainstats.models.coliquidity.margin_paths import evaluate, scores
 from tests.models import twins
 
 SHAPES = [

@@ -48,28 +48,36 @@ def complete_rows(data: Any, least: int, varying: bool = True) -> Wide:
 
 
 def usable_series(data: Any, least: int) -> tuple[Wide, list[str]]:
-    """Take ``data`` apart; a series that `complete_rows` would refuse has its sentence in the list, the others "".
+    """Take ``data`` apart, missing values left where they are; why a series cannot be used, or "", stands in the list.
 
     What is wrong with the whole table, or with every series, is raised.
     """
     wide = as_wide(data, "y")
-    try:
-        return complete_rows(data, least), [""] * len(wide.columns)
-    except DataError:
-        if not wide.columns.is_unique:
-            raise
-        reasons = [_reason(wide.values[:, i], wide.index, name, least) for i, name in enumerate(wide.columns)]
-        if all(reasons):
-            raise
+    if wide.values.shape[1] == 0:
+        raise DataError("y has no column; pass time × asset.")
+    if not np.isnan(wide.values).any():
+        try:
+            return complete_rows(data, least), [""] * len(wide.columns)
+        except DataError:
+            pass
+    reasons: list[str] = []
+    for i in range(len(wide.columns)):
+        try:
+            _values_there(wide, i, least)
+            reasons.append("")
+        except DataError as error:
+            reasons.append(str(error))
+    if all(reasons):
+        _values_there(wide, 0, least)
     return wide, reasons
 
 
-def _reason(values: FloatArray, index: Any, name: Any, least: int) -> str:
-    try:
-        complete_rows(pd.Series(values, index=index, name=name), least)
-    except DataError as error:
-        return str(error)
-    return ""
+def _values_there(wide: Wide, i: int, least: int) -> None:
+    """`complete_rows` of what is not missing in one series."""
+    there = ~np.isnan(wide.values[:, i])
+    if len(there) and not there.any():
+        raise DataError("A series has no value at all, only missing ones; leave it out.", column=wide.columns[i])
+    complete_rows(pd.Series(wide.values[there, i], index=wide.index[there], name=wide.columns[i]), least)
 
 
 def several_assets(data: Any, least: int, crowded: bool = False) -> Wide:

@@ -23,6 +23,7 @@ import numpy as np
 from drainstats.typing import FloatArray
 
 LOG_TWO_PI = float(np.log(2.0 * np.pi))
+NORMAL_SIZE = float(np.sqrt(2.0 / np.pi))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Law:
     constants : shape (S,) → what the kernel needs beside the shock.
     draw : (shape (S,), generator, size) → shocks.
     falling : shape (S,) → E[z^2 1(z < 0)], the share of the variance that falls make.
+    size : shape (S,) → E|z|.
     """
 
     code: int
@@ -42,6 +44,20 @@ class Law:
     constants: Callable[[FloatArray], FloatArray]
     draw: Callable[[FloatArray, np.random.Generator, int], FloatArray]
     falling: Callable[[FloatArray], float]
+    size: Callable[[FloatArray], float]
+
+    def expected(self, shape: FloatArray, exponential: bool) -> FloatArray:
+        """What a shock that is not known counts for: (2, 1 + S) values and their slopes in the shape.
+
+        E[z^2] and E[z^2 1(z < 0)]; in the exponential recursion E|z| less that of a normal shock, and E[z].
+        """
+        out = np.zeros((2, 1 + len(shape)))
+        row, moment = (0, self.size) if exponential else (1, self.falling)
+        out[:, 0] = (moment(shape) - NORMAL_SIZE, 0.0) if exponential else (1.0, moment(shape))
+        for k, step in enumerate(1e-5 * np.maximum(np.abs(shape), 0.1)):
+            move = step * np.eye(len(shape))[k]
+            out[row, 1 + k] = (moment(shape + move) - moment(shape - move)) / (2.0 * step)
+        return out
 
     def searched(self, shape: FloatArray) -> FloatArray:
         """Shape parameters as they are searched: reciprocals where ``inverted``."""
@@ -145,20 +161,35 @@ def _draw_ged(shape: FloatArray, rng: np.random.Generator, size: int) -> FloatAr
     return np.asarray(_ged(shape)[3] * size_of * np.where(rng.random(size) < 0.5, -1.0, 1.0))
 
 
+def _longer_side(shape: FloatArray) -> tuple[float, float]:
+    """E|z| / 2 and E[z^2] on the side of zero where a skewed t has its longer tail, from partial moments of the t."""
+    from scipy.special import stdtr
+
+    eta, skew, log_peak, _, a, b = _skewt(shape)[:6]
+    tail, width, edge = eta - 2.0, 1.0 + abs(skew), abs(a) / (1.0 + abs(skew))
+    peak = np.exp(log_peak - np.log(b))
+    mass = stdtr(eta, -edge * np.sqrt(eta / tail))
+    first = peak * tail / (eta - 1.0) * (1.0 + edge**2 / tail) ** (-0.5 * (eta - 1.0))
+    second = edge * first + stdtr(tail, -edge)
+    size = width**2 * first - abs(a) * width * mass
+    square = width**3 * second - 2.0 * abs(a) * width**2 * first + a**2 * width * mass
+    return float(size / b), float(square / b**2)
+
+
 def _falling_skewt(shape: FloatArray) -> float:
-    from scipy.integrate import quad
+    square = _longer_side(shape)[1]
+    return square if shape[1] <= 0.0 else 1.0 - square
 
-    constants = _skewt(shape)
-    eta, skew, constant, a, b = constants[[0, 1, 2, 4, 5]]
 
-    def integrand(z: float) -> float:
-        x = b * z + a
-        u = x / (1.0 + np.sign(x) * skew)
-        return float(z * z * np.exp(constant - 0.5 * (eta + 1.0) * np.log1p(u * u / (eta - 2.0))))
+def _size_t(shape: FloatArray) -> float:
+    return 2.0 * _longer_side(np.array([shape[0], shape[1] if len(shape) > 1 else 0.0]))[0]
 
-    # The corner of the density lies at x = 0.
-    corner = min(-a / b, 0.0)
-    return float(quad(integrand, -np.inf, corner)[0] + quad(integrand, corner, 0.0)[0])
+
+def _size_ged(shape: FloatArray) -> float:
+    from scipy.special import gammaln
+
+    inverse = 1.0 / float(shape[0])
+    return float(_ged(shape)[3] * np.exp(inverse * np.log(2.0) + gammaln(2.0 * inverse) - gammaln(inverse)))
 
 
 def _half(shape: FloatArray) -> float:
@@ -167,12 +198,13 @@ def _half(shape: FloatArray) -> float:
 
 LAWS = {
     "normal": Law(
-        0, (), (), (), (), lambda shape: np.array([LOG_TWO_PI]), lambda shape, rng, n: rng.standard_normal(n), _half
+        0, (), (), (), (), lambda shape: np.array([LOG_TWO_PI]), lambda shape, rng, n: rng.standard_normal(n), _half,
+        lambda shape: NORMAL_SIZE,
     ),
-    "t": Law(1, ("nu",), ((2.05, 500.0),), (8.0,), (True,), _t, _draw_t, _half),
+    "t": Law(1, ("nu",), ((2.05, 500.0),), (8.0,), (True,), _t, _draw_t, _half, _size_t),
     "skewt": Law(
         2, ("eta", "lambda"), ((2.05, 500.0), (-0.99, 0.99)), (8.0, 0.0), (True, False),
-        _skewt, _draw_skewt, _falling_skewt,
+        _skewt, _draw_skewt, _falling_skewt, _size_t,
     ),
-    "ged": Law(3, ("nu",), ((1.01, 500.0),), (1.5,), (True,), _ged, _draw_ged, _half),
+    "ged": Law(3, ("nu",), ((1.01, 500.0),), (1.5,), (True,), _ged, _draw_ged, _half, _size_ged),
 }  # fmt: skip
