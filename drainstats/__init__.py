@@ -33,6 +33,8 @@ _NAMES = {
     "innovations": "models.coliquidity.innovations",
     "log_illiquidity": "models.coliquidity.transforms",
     "GARCH": "models.coliquidity.margins",
+    "EGARCH": "models.coliquidity.margins",
+    "seasonal_dummies": "models.coliquidity.margin_data",
     "CCC": "models.coliquidity.ccc",
     "DCC": "models.coliquidity.dcc",
     "ADCC": "models.coliquidity.adcc",
