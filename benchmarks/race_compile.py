@@ -28,6 +28,7 @@ TOUCH = {
     " ds.measures.rolling_commonality(x, 30, with_se=True); ds.measures.absorption_ratio(x, 30, with_se=True)",
     "garch": "ds.GARCH().fit(r.normal(size=200))",
     "dcc": "ds.DCC().fit(r.normal(size=(200, 3))).std_errors",
+    "composite": "ds.CompositeDCC(margins=None).fit(r.normal(size=(200, 3)))",
 }
 
 

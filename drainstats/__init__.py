@@ -39,6 +39,7 @@ _NAMES = {
     "DCC": "models.coliquidity.dcc",
     "ADCC": "models.coliquidity.adcc",
     "CDCC": "models.coliquidity.cdcc",
+    "CompositeDCC": "models.coliquidity.composite",
     "DECO": "models.coliquidity.equicorrelation",
     "BEKK": "models.coliquidity.bekk",
     "constant_correlation_test": "models.coliquidity.constancy",

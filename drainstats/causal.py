@@ -92,6 +92,7 @@ CAUSAL: dict[str, str] = {
     "GARCHResult.filter": "fixed parameters, variance from earlier rows",
     "CCCResult.filter": "fixed parameters",
     "DCCResult.filter": "fixed parameters, target and start",
+    "CompositeResult.filter": "fixed parameters, targets and start",
     "DECOResult.filter": "fixed parameters, target and start",
     "BEKKResult.filter": "fixed parameters, mean and start",
 }
@@ -106,6 +107,10 @@ NOT_CAUSAL: dict[str, str] = {
     "DCCResult.covariance": "parameters and target from the whole sample",
     "DCCResult.pair": "parameters and target from the whole sample",
     "DCCResult.average_correlation": "parameters and target from the whole sample",
+    "DCCResult.pairs": "parameters and target from the whole sample",
+    "DCCResult.average": "parameters and target from the whole sample",
+    "DCCResult.portfolio_volatility": "parameters and target from the whole sample",
+    "DCCResult.eigenvalue_share": "parameters and target from the whole sample",
     "DECOResult.rho": "parameters and target from the whole sample",
     "BEKKResult.covariance": "parameters and target from the whole sample",
     "BEKKResult.whitened": "parameters and target from the whole sample",

@@ -20,7 +20,7 @@ MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
     "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "Episode", "GARCH", "LocalProjection",
-    "PanelRegression", "causal",
+    "PanelRegression", "causal", "CompositeDCC",
     "episode_catalogue", "episodes_table", "errors", "fetch_binance",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
     "quality_rules", "regression_table", "reused_symbols", "write_quality", "write_report", "signals.auroc",
@@ -196,6 +196,7 @@ CASES = {
     "GARCHResult.filter": (filtered(ds.GARCH()), MOVES, 3),
     "CCCResult.filter": (filtered(ds.CCC()), MOVES, 3),
     "DCCResult.filter": (filtered_correlation(ds.DCC()), MOVES, 3),
+    "CompositeResult.filter": (filtered_correlation(ds.CompositeDCC()), MOVES, 3),
     "DECOResult.filter": (filtered_correlation(ds.DECO()), MOVES, 3),
     "BEKKResult.filter": (filtered_correlation(ds.BEKK(kind="diagonal")), MOVES, 3),
 }
