@@ -168,13 +168,16 @@ def dcc_adjoint(
             for k in range(min(Q, T - 1 - t)):
                 _add_scaled(row, slopes[t + 1 + k, i], b[k])
             _add_scaled(dtarget[0, i], row, rest)
-            _add_scaled(dbefore[2, i], row, old)
-            _add_scaled(dbefore[0, i], row, early)
+            if old > 0.0:
+                _add_scaled(dbefore[2, i], row, old)
+            if early > 0.0:
+                _add_scaled(dbefore[0, i], row, early)
             for k in range(min(P, t)):
                 _add_scaled(de[t - 1 - k], row, 2.0 * a[k] * e[t - 1 - k, i])
             for k in range(O):
                 _add_scaled(dtarget[1, i], row, -g[k])
-            _add_scaled(dbefore[1, i], row, early_falling)
+            if early_falling > 0.0:
+                _add_scaled(dbefore[1, i], row, early_falling)
             for k in range(min(O, t)):
                 if e[t - 1 - k, i] < 0.0:
                     for j in range(n):

@@ -205,15 +205,13 @@ def influences(bread: FloatArray, scores: FloatArray, basis: FloatArray) -> Floa
     scores : (T, K), one row a time step.
     basis : (K, r). Columns span the free directions; a parameter that no column moves gets NaN.
     """
-    moments = scores @ basis
-    moments = moments - moments.mean(axis=0)
     out = np.full(scores.shape[::-1], np.nan)
     try:
-        half = -basis @ np.linalg.solve(basis.T @ bread @ basis, moments.T)
+        answer = -basis @ np.linalg.solve(basis.T @ bread @ basis, basis.T)
     except np.linalg.LinAlgError:
         return out
     keep = (basis != 0.0).any(axis=1)
-    out[keep] = half[keep]
+    out[keep] = answer[keep] @ (scores - scores.mean(axis=0)).T
     return out
 
 

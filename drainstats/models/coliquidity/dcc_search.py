@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from drainstats.models.base import free_directions
 from drainstats.models.coliquidity.dcc_passes import run_law
 from drainstats.models.coliquidity.margin_laws import LAWS, Law
 from drainstats.models.optimise import coordinates_of, minimise, minimise_at_bounds, stationarity_gap, weights_from
-from drainstats.typing import BoolArray, FloatArray
+from drainstats.typing import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from drainstats.models.coliquidity.dcc import DCC
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Sum of a and of b: usual, lively, slow, nearly constant.
 STARTING_GRID = ((0.02, 0.95), (0.06, 0.88), (0.01, 0.985), (0.01, 0.70))
 LIMIT = 0.9999
+# With more than MANY assets a search on a HANDFUL of them comes first.
+MANY, HANDFUL = 12, 6
 # Below GAP per time step the search is done; a fit has converged when it leaves less than LOSS of log-likelihood.
 GAP = 1e-7
 LOSS = 1e-3
@@ -112,7 +114,7 @@ class Problem:
     names: of the parameters (a..., b..., g..., shape...); sizes: how many a, b and g; costs (sum of sizes,): what one
     unit of each weight takes from the stationarity bound; evaluate: psi to log-likelihoods (T,) and scores (T, k);
     quick: psi to a cheap criterion that ranks starts, low is good; shape: limits and coordinates of the shape
-    parameters behind the weights, none by default.
+    parameters behind the weights, none by default; guess: psi from which to start instead, if it is known.
     """
 
     names: list[str]
@@ -121,6 +123,7 @@ class Problem:
     evaluate: Callable[[FloatArray], tuple[FloatArray, FloatArray]]
     quick: Callable[[FloatArray], float]
     shape: Law = LAWS["normal"]
+    guess: FloatArray | None = None
 
     @property
     def news(self) -> BoolArray:
@@ -153,18 +156,44 @@ class Problem:
 
 
 def fit_correlation(spec: DCC, z: FloatArray, target: FloatArray, before: FloatArray) -> CorrelationFit:
-    """Maximise the correlation likelihood of DCC or ADCC; starts are ranked on a handful of assets, which is cheap."""
-    few = np.unique(np.linspace(0, z.shape[1] - 1, min(z.shape[1], 6)).astype(int))
+    """Maximise the correlation likelihood of DCC or ADCC.
+
+    Starts are ranked on a handful of assets, which is cheap; with many assets the search begins at their optimum.
+    """
+    few = handful(z.shape[1])
     block = (..., few[:, None], few[None, :])
+    part = z[:, few], target[block], before[block]
+    costs = spec.costs(target)
 
     def evaluate(psi: FloatArray) -> tuple[FloatArray, FloatArray]:
         return likelihood(spec, z, target, before, psi)[:2]
 
-    def quick(psi: FloatArray) -> float:
-        return -float(likelihood(spec, z[:, few], target[block], before[block], psi, scores=False)[0].sum())
+    def evaluate_part(psi: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return likelihood(spec, *part, psi)[:2]
 
-    costs = spec.costs(target)
-    return search(Problem(spec.parameter_names, spec.sizes, costs, evaluate, quick, spec.law.shape))
+    def quick(psi: FloatArray) -> float:
+        return -float(likelihood(spec, *part, psi, scores=False)[0].sum())
+
+    problem = Problem(spec.parameter_names, spec.sizes, costs, evaluate, quick, spec.law.shape)
+    if z.shape[1] <= MANY:
+        return search(problem)
+    return search(replace(problem, guess=search(replace(problem, evaluate=evaluate_part)).psi))
+
+
+def handful(assets: int) -> IntArray:
+    """Positions of a few assets, evenly spread."""
+    return np.unique(np.linspace(0, assets - 1, min(assets, HANDFUL)).astype(int))
+
+
+def _starts(problem: Problem) -> list[FloatArray]:
+    """Where to start, best first: the guess, unless it lies in a corner, or a grid."""
+    grid = [_start(problem, *pair) for pair in STARTING_GRID]
+    if problem.guess is not None:
+        w = problem.guess * problem.units
+        weights, shape = np.split(w, [len(problem.costs)])
+        if weights.min() > 1e-4 and weights.sum() < LIMIT - 1e-4:
+            return [np.concatenate([coordinates_of(weights, LIMIT), problem.shape.free(shape)]), *grid]
+    return sorted(grid, key=lambda u: problem.quick(problem.point(u)[0] / problem.units))
 
 
 def _start(problem: Problem, total_a: float, total_b: float) -> FloatArray:
@@ -209,9 +238,6 @@ def search(problem: Problem) -> CorrelationFit:
         curvature = scores.T @ scores / len(scores)
         return np.linalg.inv(curvature + 1e-6 * np.trace(curvature) * np.eye(len(u)))
 
-    def quick(u: FloatArray) -> float:
-        return problem.quick(problem.point(u)[0] / problem.units)
-
     def at_edge(v: FloatArray) -> tuple[float, FloatArray]:
         """The objective in free coordinates of the shape and in weights as they are."""
         shape, slopes = problem.shape.shape(v[:S])
@@ -219,8 +245,10 @@ def search(problem: Problem) -> CorrelationFit:
         return value, np.concatenate([gradient[K:] * slopes, gradient[:K]])
 
     best, count = None, 0
-    for u in sorted((_start(problem, *pair) for pair in STARTING_GRID), key=quick):
-        found = minimise(objective, u, metric(u))
+    for u in _starts(problem):
+        inverse = metric(u)
+        # An error of about 1e-9 in the coordinates, whatever the curvature.
+        found = minimise(objective, u, inverse, tolerance=max(1e-10, 1e-9 / inverse.diagonal().max()))
         count += found.evaluations
         if best is None or found.value < best.value:
             best = found
