@@ -142,6 +142,10 @@ def bootstrap(result: Any, draws: int = 199, seed: int = 0, n_jobs: int = 1, pro
 def _refit(result: Any, draw: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
     """Estimates of one sample in the order of the fit, and whether they have converged."""
     sample = result.simulate(result.nobs, seed=int(rng.integers(2**63)))
+    resid = getattr(result, "std_resid", None)
+    if resid is not None:
+        # What was not seen in the data is not seen in the sample either.
+        sample = sample.where(np.isfinite(resid.to_numpy()).reshape(sample.shape))
     if getattr(result, "single", False):
         sample = sample.iloc[:, 0]
     fit = result.spec.fit(sample)

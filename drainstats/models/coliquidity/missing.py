@@ -144,9 +144,10 @@ def _repaired(draft: PairwiseTarget, columns: Any, count: FloatArray) -> Pairwis
     if filled.any():
         matrix[filled] = (draft.raw[:, draft.bridge] @ draft.loads)[filled]
         i, j = (int(k[0]) for k in np.nonzero(filled))
+        first = f"first {columns[i]} and {columns[j]}, {int(count[i, j])} rows"
         notes.append(
-            f"pairs with fewer than {TOGETHER} common rows: {int(filled.sum()) // 2} (first {columns[i]} and {columns[j]}, "
-            f"{int(count[i, j])} rows); their target is what the {len(draft.bridge)} assets seen with all others imply"
+            f"pairs with fewer than {TOGETHER} common rows: {int(filled.sum()) // 2} ({first}); their target is what "
+            f"the {len(draft.bridge)} assets seen with all others imply"
         )
     lowest, weight = float(np.linalg.eigvalsh(matrix)[0]), 0.0
     if lowest < LOWEST:
