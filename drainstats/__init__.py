@@ -42,6 +42,8 @@ _NAMES = {
     "CompositeDCC": "models.coliquidity.composite",
     "DECO": "models.coliquidity.equicorrelation",
     "BEKK": "models.coliquidity.bekk",
+    "FlexibleDCC": "models.coliquidity.flexible",
+    "RotatedDCC": "models.coliquidity.rotated",
     "constant_correlation_test": "models.coliquidity.constancy",
     "bootstrap": "models.coliquidity.bootstrap",
     "portmanteau": "models.coliquidity.diagnostics",

@@ -94,6 +94,7 @@ CAUSAL: dict[str, str] = {
     "DCCResult.filter": "fixed parameters, target and start",
     "CompositeResult.filter": "fixed parameters, targets and start",
     "DECOResult.filter": "fixed parameters, target and start",
+    "LoadingResult.filter": "fixed parameters, target and start",
     "BEKKResult.filter": "fixed parameters, mean and start",
 }
 NOT_CAUSAL: dict[str, str] = {

@@ -19,7 +19,7 @@ O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
 MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
-    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "Episode", "GARCH", "LocalProjection",
+    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "FlexibleDCC", "RotatedDCC", "Episode", "GARCH", "LocalProjection",
     "PanelRegression", "causal", "CompositeDCC",
     "episode_catalogue", "episodes_table", "errors", "fetch_binance",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
@@ -198,6 +198,7 @@ CASES = {
     "DCCResult.filter": (filtered_correlation(ds.DCC()), MOVES, 3),
     "CompositeResult.filter": (filtered_correlation(ds.CompositeDCC()), MOVES, 3),
     "DECOResult.filter": (filtered_correlation(ds.DECO()), MOVES, 3),
+    "LoadingResult.filter": (filtered_correlation(ds.RotatedDCC()), MOVES, 3),
     "BEKKResult.filter": (filtered_correlation(ds.BEKK(kind="diagonal")), MOVES, 3),
 }
 
