@@ -15,6 +15,9 @@ of a GARCH, and beta of an EGARCH, kept non-negative and their sum below a limit
 
 A row without a value has no shock. It is not counted in the likelihood, and in the recursion what its shock would have
 added is replaced by its expectation: its square by h, its falling square by the share of the variance that falls make.
+For a GARCH that is E[h[t]] given what was seen to the order of the first missing shock: level and persistence are
+recovered, but with 30 % missing at random alpha comes out a seventh too large and beta as much too small (0.09 for
+0.08), for after a gap a square says more about h than alpha does; with 10 %, 0.002. In logs it is an approximation.
 """
 
 from __future__ import annotations
