@@ -39,6 +39,7 @@ _NAMES = {
     "DCC": "models.coliquidity.dcc",
     "ADCC": "models.coliquidity.adcc",
     "CDCC": "models.coliquidity.cdcc",
+    "CopulaDCC": "models.coliquidity.copula_dcc",
     "CompositeDCC": "models.coliquidity.composite",
     "DECO": "models.coliquidity.equicorrelation",
     "BEKK": "models.coliquidity.bekk",

@@ -94,6 +94,7 @@ CAUSAL: dict[str, str] = {
     "DCCResult.filter": "fixed parameters, target and start",
     "CompositeResult.filter": "fixed parameters, targets and start",
     "DECOResult.filter": "fixed parameters, target and start",
+    "CopulaDCCResult.filter": "fixed parameters, laws or ranks, target and start",
     "LoadingResult.filter": "fixed parameters, target and start",
     "BEKKResult.filter": "fixed parameters, mean and start",
 }
@@ -113,6 +114,9 @@ NOT_CAUSAL: dict[str, str] = {
     "DCCResult.portfolio_volatility": "parameters and target from the whole sample",
     "DCCResult.eigenvalue_share": "parameters and target from the whole sample",
     "DECOResult.rho": "parameters and target from the whole sample",
+    "CopulaDCCResult.pit": "parameters or ranks from the whole sample",
+    "CopulaDCCResult.scores": "parameters or ranks from the whole sample",
+    "CopulaDCCResult.tail_dependence": "parameters and target from the whole sample",
     "BEKKResult.covariance": "parameters and target from the whole sample",
     "BEKKResult.whitened": "parameters and target from the whole sample",
     "PanelRegressionResult.residuals": "parameters from the whole sample",

@@ -30,7 +30,7 @@ NOT_TIMED = {
     "measures.SquareRootLaw",
     "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell", "measures.exit_horizon",
     "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
-    "constant_correlation_test", "margin_diagnostics", "portmanteau", "shrink_correlation",
+    "CopulaDCC", "constant_correlation_test", "margin_diagnostics", "portmanteau", "shrink_correlation",
     "BEKK", "GOGARCH", "OGARCH",
 }  # fmt: skip
 
@@ -198,6 +198,7 @@ CASES = {
     "DCCResult.filter": (filtered_correlation(ds.DCC()), MOVES, 3),
     "CompositeResult.filter": (filtered_correlation(ds.CompositeDCC()), MOVES, 3),
     "DECOResult.filter": (filtered_correlation(ds.DECO()), MOVES, 3),
+    "CopulaDCCResult.filter": (filtered_correlation(ds.CopulaDCC(transform="empirical")), MOVES, 3),
     "LoadingResult.filter": (filtered_correlation(ds.RotatedDCC()), MOVES, 3),
     "BEKKResult.filter": (filtered_correlation(ds.BEKK(kind="diagonal")), MOVES, 3),
 }
