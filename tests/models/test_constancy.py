@@ -19,7 +19,7 @@ from drainstats.models.coliquidity.constancy import engle_sheppard_statistic, wh
 from tests.models import twins
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
-METHODS = ("engle_sheppard", "tse", "bootstrap")
+METHODS = ("engle_sheppard", "tse", "stcc", "bootstrap")
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +124,18 @@ def test_an_average_of_pairwise_statistics_is_not_chi_squared(constant):
     assert abs(np.mean(np.array(pooled) < 0.1) - 0.1) < 3 * np.sqrt(0.09 / 200)
 
 
-def test_tse_equals_scores_by_differences(constant):
+@pytest.mark.parametrize("method", ["tse", "stcc"])
+def test_multiplier_tests_equal_scores_by_differences(constant, method):
     """The moments are derivatives of the constant-correlation likelihood in d, taken numerically."""
     z = constant.to_numpy()[:200]
     _, R, z = _whitened(z)
     T, pairs = len(z), [(0, 1), (0, 2), (1, 2)]
     news = np.zeros((T, 3))
+    stress = np.random.default_rng(3).gamma(2.0, size=T)
     for k, (i, j) in enumerate(pairs):
         news[1:, k] = z[:-1, i] * z[:-1, j] - np.mean(z[:-1, i] * z[:-1, j])
+        if method == "stcc":
+            news[:, k] = stress - stress.mean()
 
     def value(t, d):
         moved = R.copy()
@@ -143,7 +147,9 @@ def test_tse_equals_scores_by_differences(constant):
     moments = np.array([[(value(t, s) - value(t, -s)) / 2e-5 for s in steps] for t in range(T)])
     mean = moments.sum(axis=0)
     expected = mean @ np.linalg.solve(moments.T @ moments, mean)
-    found = ds.constant_correlation_test(z, "tse", margins=None)
+    found = ds.constant_correlation_test(
+        z, method, margins=None, transition=1e3 * stress + 7.0 if method == "stcc" else None
+    )
     assert found.df == 3
     assert found.statistic == pytest.approx(expected, rel=1e-6)
 
@@ -210,9 +216,37 @@ def test_bera_kim_says_when_tails_can_have_made_it():
 
 def test_moving_correlations_are_found_and_constant_ones_are_not(constant, moving):
     for method in METHODS:
-        assert ds.constant_correlation_test(moving, method, replications=99).p_value <= 0.01
+        # What DCC moves has no trend for "stcc" to find; its own alternative is below.
+        assert method == "stcc" or ds.constant_correlation_test(moving, method, replications=99).p_value <= 0.01
         assert ds.constant_correlation_test(constant, method, replications=99).p_value > 0.05
     assert ds.constant_correlation_test(moving[["A", "B"]], "bera_kim").p_value < 0.05
+
+
+@pytest.fixture(scope="module")
+def stressed():
+    """Correlations of .2 in calm and .6 under stress, which comes and goes; and the stress."""
+    rng = np.random.default_rng(12)
+    stress = pd.Series(np.convolve(rng.standard_normal(1240), np.ones(41) / 41.0, mode="valid"))
+    rho = np.where(stress > 0.0, 0.6, 0.2)[:, None, None]
+    roots = np.linalg.cholesky(rho + (1.0 - rho) * np.eye(3))
+    return pd.DataFrame((roots @ rng.standard_normal((1200, 3, 1)))[..., 0], columns=list("ABC")), stress
+
+
+def test_correlations_that_move_with_a_variable_are_found_by_it(stressed):
+    data, stress = stressed
+    test = ds.constant_correlation_test
+    found = test(data, "stcc", transition=stress)
+    assert found.p_value < 1e-6
+    assert "transition" in repr(found)
+    assert test(data, "stcc", transition=np.random.default_rng(0).permutation(stress)).p_value > 0.05
+    # Time by default: the same as any straight line in it; a drift is found.
+    rows = np.arange(1200.0)
+    assert test(data, "stcc").statistic == pytest.approx(test(data, "stcc", transition=5.0 - rows).statistic, rel=1e-9)
+    late = pd.DataFrame(np.vstack([data[stress <= 0.0], data[stress > 0.0]]))
+    assert test(late, "stcc").p_value < 1e-6
+    # A Series is aligned by its labels, also where it has more of them.
+    longer = pd.concat([pd.Series([9.0], index=[-1]), stress])
+    assert test(data, "stcc", transition=longer) == found
 
 
 def test_a_fitted_result_gives_the_same(moving):
@@ -255,7 +289,17 @@ def test_the_card_says_what_is_tested(constant):
 def test_bad_input_is_a_sentence(constant):
     test = ds.constant_correlation_test
     with pytest.raises(OptionError, match="engle_sheppard"):
-        test(constant, "stcc")
+        test(constant, "hosking")
+    with pytest.raises(OptionError, match="no transition"):
+        test(constant, "tse", transition=constant["A"])
+    with pytest.raises(DataError, match="800 finite numbers"):
+        test(constant, "stcc", margins=None, transition=np.arange(799.0))
+    with pytest.raises(DataError, match="finite numbers"):
+        test(constant, "stcc", margins=None, transition=np.where(np.arange(800) > 5, 1.0, np.nan))
+    with pytest.raises(DataError, match=r"same labels.*row 0"):
+        test(constant, "stcc", margins=None, transition=constant["A"].iloc[1:])
+    with pytest.raises(DataError, match="does not vary"):
+        test(constant, "stcc", margins=None, transition=np.ones(800))
     with pytest.raises(DataError, match="two assets and 3"):
         test(constant, "bera_kim")
     with pytest.raises(DataError, match="one asset"):

@@ -13,6 +13,11 @@ estimation of R, subtracts what they share with the margins' scores, and student
 neither the two steps nor heavy tails disturb it in long samples (docs/constancy.md says how long). Tse's covariance is
 the outer product at the joint maximum under normality, and his products are of returns.
 
+Silvennoinen and Teräsvirta (2015), Econometric Reviews 34, 174-197: R moves smoothly from one matrix to another as a
+variable s does, R[t] = (1 - G(s[t])) R1 + G(s[t]) R2. Where the logistic G starts to bend this is R[t] = R + (s[t] -
+mean s) D, and a Lagrange multiplier test of D = 0 has a parameter a pair, chi2 in long samples although G itself is not
+identified under H0. Ours takes its moments as in Tse's test, with s[t] - mean s in place of the lagged products.
+
 Bera and Kim (2002), Journal of Empirical Finance 9, 171-195: the information matrix test of a bivariate model,
 (sum_t v1^2 v2^2 - 1 - 2 r^2)^2 / (4 T (1 + 4 r^2 + r^4)), v1 = (z1 - r z2) / sqrt(1 - r^2) and v2 the other way round.
 """
@@ -24,15 +29,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
-from drainstats.errors import DataError, check_option, check_whole
+from drainstats.errors import DataError, OptionError, check_option, check_whole
+from drainstats.frames import as_wide
 from drainstats.models.coliquidity.correlation import correlation_root, to_correlation
 from drainstats.models.coliquidity.given_margins import is_from_arch, of_arch
 from drainstats.models.coliquidity.inputs import check_target, several_assets
 from drainstats.models.coliquidity.margins import GARCH
 from drainstats.typing import FloatArray
 
-METHODS = ("engle_sheppard", "tse", "bera_kim", "bootstrap")
+METHODS = ("engle_sheppard", "tse", "stcc", "bera_kim", "bootstrap")
 # Numbers of the products that are taken at once.
 CHUNK = 2**15
 NULL = "the correlation of the standardised residuals is the same at every time"
@@ -76,11 +83,12 @@ class ConstancyTest:
 
 def constant_correlation_test(
     y: Any,
-    method: Literal["engle_sheppard", "tse", "bera_kim", "bootstrap"] = "engle_sheppard",
+    method: Literal["engle_sheppard", "tse", "stcc", "bera_kim", "bootstrap"] = "engle_sheppard",
     lags: int = 5,
     margins: GARCH | None = GARCH(),  # noqa: B008
     replications: int = 999,
     seed: int = 0,
+    transition: Any = None,
 ) -> ConstancyTest:
     """Test whether the correlation between series is constant.
 
@@ -89,10 +97,11 @@ def constant_correlation_test(
     y : (T, N) table or array, or a fitted result
         Returns or innovations in any unit, complete rows; standardised residuals with ``margins=None``; or a fitted
         `GARCHResult`, `CCCResult` or `DCCResult`, whose margins are used; or a mapping or list of results of arch.
-    method : {"engle_sheppard", "tse", "bera_kim", "bootstrap"}, default "engle_sheppard"
+    method : {"engle_sheppard", "tse", "stcc", "bera_kim", "bootstrap"}, default "engle_sheppard"
         "engle_sheppard": one regression of the products of whitened residuals on their lags, pooled over pairs; power
         against correlations that move together. "tse": a Lagrange multiplier test with one parameter a pair; needs many
-        more rows than pairs, the more so under heavy tails. "bera_kim": two assets only; rejects heavy tails that
+        more rows than pairs, the more so under heavy tails. "stcc": the same against correlations that move with
+        ``transition``: a drift, a break, funding stress. "bera_kim": two assets only; rejects heavy tails that
         strike both at once as well.
         "bootstrap": the Engle-Sheppard statistic against its values when the rows of the residuals stand in random
         order, which needs no limit theory.
@@ -103,6 +112,9 @@ def constant_correlation_test(
     replications : int, default 999
         Random orders of "bootstrap".
     seed : int, default 0
+    transition : (T,) Series or array, optional
+        For "stcc": a variable in any unit, known before the row it stands in (lag what is measured in the row). A
+        Series is aligned by its labels. Default: time, as the place of the row.
 
     Returns
     -------
@@ -111,12 +123,13 @@ def constant_correlation_test(
     Raises
     ------
     DataError
-        One asset, more than two with "bera_kim", too few rows, missing values, duplicated series.
+        One asset, more than two with "bera_kim", too few rows, missing values, duplicated series; a transition of
+        another length, with gaps, or that does not vary.
 
     References
     ----------
-    Engle and Sheppard (2001), NBER 8554; Tse (2000), J. Econometrics 98, 107-127; Bera and Kim (2002), J. Empirical
-    Finance 9, 171-195.
+    Engle and Sheppard (2001), NBER 8554; Tse (2000), J. Econometrics 98, 107-127; Silvennoinen and Teräsvirta (2015),
+    Econometric Reviews 34, 174-197; Bera and Kim (2002), J. Empirical Finance 9, 171-195.
 
     Examples
     --------
@@ -129,8 +142,10 @@ def constant_correlation_test(
     check_option("method", method, METHODS)
     check_whole("lags", lags, 1)
     check_whole("replications", replications, 19)
-    z, fitted, columns = _residuals(y, margins)
+    z, fitted, columns, index = _residuals(y, margins)
     T, N = z.shape
+    if transition is not None and method != "stcc":
+        raise OptionError(f"method={method!r} has no transition; leave it out or take method='stcc'.")
     if 10 + 2 * lags > T:
         raise DataError(f"{T} rows came and {lags} lags need at least {10 + 2 * lags}; take fewer lags or more rows.")
     # Unit second moments, so that the whitened products have mean zero exactly.
@@ -138,11 +153,11 @@ def constant_correlation_test(
     R = to_correlation(z.T @ z / T)
     check_target(R, columns)
     shared = "one coefficient a lag, common to all pairs, is not zero"
-    if method == "tse":
-        value, df, notes = _tse(z, R, fitted)
-        return ConstancyTest(
-            method, value, df, _chi2(value, df), NULL, "some pair reacts to its last products", T, N, notes
-        )
+    if method in ("tse", "stcc"):
+        news = _last_products(z) if method == "tse" else _transition(transition, index)
+        value, df, notes = _lagrange_multiplier(z, R, fitted, news)
+        move = "reacts to its last products" if method == "tse" else "moves with the transition variable"
+        return ConstancyTest(method, value, df, _chi2(value, df), NULL, f"some pair {move}", T, N, notes)
     if method == "bera_kim":
         if N != 2:
             raise DataError(f"The Bera-Kim test is for two assets and {N} came; pass one pair at a time.")
@@ -160,13 +175,13 @@ def constant_correlation_test(
     return ConstancyTest(method, value, lags, _chi2(value, lags), NULL, shared, T, N, (published,))
 
 
-def _residuals(y: Any, margins: GARCH | None) -> tuple[FloatArray, Any, Any]:
-    """Standardised residuals (T, N), the margins they come from (or None), and names."""
+def _residuals(y: Any, margins: GARCH | None) -> tuple[FloatArray, Any, Any, Any]:
+    """Standardised residuals (T, N), the margins they come from (or None), names and time labels."""
     fitted = of_arch(y) if is_from_arch(y) else getattr(y, "margins", y if hasattr(y, "std_resid_values") else None)
     if fitted is None:
         wide = several_assets(y, 10)
         if margins is None:
-            return wide.values, None, wide.columns
+            return wide.values, None, wide.columns, wide.index
         fitted = margins.fit(wide.like(wide.values))
     z = np.asarray(fitted.std_resid_values)
     if z.shape[1] < 2:
@@ -174,7 +189,7 @@ def _residuals(y: Any, margins: GARCH | None) -> tuple[FloatArray, Any, Any]:
     if not np.isfinite(z).all():
         lost = fitted.columns[~np.isfinite(z).all(axis=0)][0]
         raise DataError("A series of the result has no residuals; leave it out and fit again.", column=lost)
-    return z, fitted, fitted.columns
+    return z, fitted, fitted.columns, fitted.index
 
 
 def _chi2(value: float, df: int) -> float:
@@ -218,8 +233,41 @@ def _random_order(
     return (1 + int((np.array(drawn) >= value).sum())) / (replications + 1)
 
 
-def _tse(z: FloatArray, R: FloatArray, fitted: Any) -> tuple[float, int, tuple[str, ...]]:
-    """The statistic, its degrees of freedom, and what to keep in mind."""
+def _last_products(z: FloatArray) -> FloatArray:
+    """Products of the last residuals, a column a pair (T, M), about their mean."""
+    i, j = np.triu_indices(z.shape[1], 1)
+    before = z[:-1, i] * z[:-1, j]
+    news: FloatArray = np.zeros((len(z), len(i)))
+    news[1:] = before - before.mean(axis=0)
+    return news
+
+
+def _transition(variable: Any, index: pd.Index) -> FloatArray:
+    """The transition variable about its mean, one column for all pairs (T, 1), or the place of the row."""
+    if variable is None:
+        s = np.arange(len(index), dtype=np.float64)
+    else:
+        wide = as_wide(variable, "transition")
+        s = wide.values[:, 0]
+        if wide.kind == "series":
+            place = wide.index.get_indexer(index)
+            if (place < 0).any():
+                raise DataError(
+                    "transition has no value at a row of the data; give it the same labels.", row=index[place < 0][0]
+                )
+            s = s[place]
+    if s.shape != (len(index),) or not np.isfinite(s).all():
+        raise DataError(f"transition must be {len(index)} finite numbers, one a row; {int(np.isfinite(s).sum())} came.")
+    spread = float(np.ptp(s))
+    if not spread > 1e-13 * float(np.abs(s).max()):
+        raise DataError("transition does not vary, so that nothing can move with it.")
+    return np.asarray((s - s.mean())[:, None] / spread)
+
+
+def _lagrange_multiplier(
+    z: FloatArray, R: FloatArray, fitted: Any, news: FloatArray
+) -> tuple[float, int, tuple[str, ...]]:
+    """The statistic, its degrees of freedom, and what to keep in mind; ``news`` (T, 1 or M) is what R may react to."""
     T, N = z.shape
     i, j = np.triu_indices(N, 1)
     pairs = len(i)
@@ -230,9 +278,7 @@ def _tse(z: FloatArray, R: FloatArray, fitted: Any) -> tuple[float, int, tuple[s
         )
     P = np.asarray(np.linalg.inv(R), dtype=np.float64)
     u = z @ P
-    before = z[:-1, i] * z[:-1, j]
-    news: FloatArray = np.zeros((T, pairs))
-    news[1:] = before - before.mean(axis=0)
+    news = np.broadcast_to(news, (T, pairs))
     moments = news * (u[:, i] * u[:, j] - P[i, j])
     if fitted is not None:
         moments = moments - _shared_with_margins(fitted, u, P, news)
