@@ -14,13 +14,13 @@ from drainstats.models.coliquidity.dcc_passes import Weights
 from drainstats.models.coliquidity.dcc_search import likelihood
 from drainstats.models.coliquidity.missing import pairwise_target
 from drainstats.models.coliquidity.ragged import (
-    fit_ragged,
     ragged_moments,
     ragged_pass,
     ragged_slopes,
     ragged_walk,
     unpack,
 )
+from drainstats.models.coliquidity.ragged_result import fit_ragged
 from tests.models import twins
 
 ORDERS = [((0.05,), (0.9,)), ((0.04, 0.03), (0.5, 0.3)), ((0.1,), ()), ((0.02, 0.0, 0.04), (0.85,))]
@@ -202,6 +202,16 @@ def test_assets_are_alive_from_their_listing_until_they_are_long_silent(panel, r
     pair = np.isfinite(off).any(axis=1)
     np.testing.assert_allclose(res.average_correlation[pair], np.nanmean(off[pair], axis=1), atol=1e-12)
     assert res.average_correlation[~pair].isna().all()
+    groups = res.average({"A": "x", "B": "x", "C": "y", "D": "y"})
+    np.testing.assert_allclose(groups["x"], path[:, 0, 1], atol=1e-14)
+    between = path[:, :2, 2:].reshape(len(path), 4)
+    some = np.isfinite(between).any(axis=1)
+    np.testing.assert_allclose(groups["x, y"][some], np.nanmean(between[some], axis=1), atol=1e-12)
+    share = res.eigenvalue_share(every=10)
+    assert share.iloc[-1] == pytest.approx(np.linalg.eigvalsh(path[890, :3, :3])[-1] / 3.0)
+    risk, both = res.portfolio_volatility({"B": 0.5, "C": 0.5}), res.covariance[:, 1:3, 1:3].sum(axis=(1, 2))
+    np.testing.assert_allclose(risk, 0.5 * np.sqrt(both), rtol=1e-12)
+    assert res.portfolio_volatility({"D": 1.0})[gone:].isna().all()
     ahead = res.forecast(4, method="r").correlation
     assert np.isnan(ahead[:, 3]).all()
     assert np.isfinite(ahead[:, :3, :3]).all()

@@ -15,7 +15,7 @@ import pandas as pd
 from drainstats.errors import DataError, OptionError, SizeError, check_whole, require_extra
 from drainstats.models.base import Estimates
 from drainstats.models.coliquidity.margins import GARCHResult
-from drainstats.typing import FloatArray, IntArray
+from drainstats.typing import BoolArray, FloatArray, IntArray
 
 PATH_BYTES = 2**30
 CHUNK_BYTES = 2**24
@@ -181,13 +181,26 @@ class CorrelationResult(Estimates):
         """N × N conditional correlation of the last time step."""
         return pd.DataFrame(self._last, index=self.columns, columns=self.columns)
 
+    @property
+    def _there(self) -> BoolArray | None:
+        """Assets (T, N) that have a correlation in a row, where not all have."""
+        return None
+
+    def _sizes(self, members: FloatArray) -> FloatArray:
+        """How many of some groups ``members`` (N, G) have a correlation, (T, G), or (1, G) when all always have."""
+        return members.sum(axis=0)[None] if self._there is None else self._there @ members
+
     def _forms(self, loadings: FloatArray, size: FloatArray | None = None) -> FloatArray:
         """L' D[t] R[t] D[t] L (T, G, G) for ``loadings`` L (N, G); ``size`` (T, N) is the diagonal of D, by default 1.
 
+        An asset without a correlation adds nothing.
+
         Walks through all matrices: T N^2 steps of the recursion, some seconds for a thousand assets and rows.
         """
-        n, done, out = len(self.columns), 0, []
+        n, done, out, there = len(self.columns), 0, [], self._there
         for chunk in self._chunks(list(range(n)), self._rows(n)):
+            if there is not None:
+                chunk = np.nan_to_num(chunk)
             L = loadings[None] if size is None else size[done : done + len(chunk), :, None] * loadings
             out.append(np.swapaxes(L, 1, 2) @ chunk @ L)
             done += len(chunk)
@@ -195,10 +208,13 @@ class CorrelationResult(Estimates):
 
     @property
     def average_correlation(self) -> pd.Series:
-        """Mean over all pairs of the conditional correlation, along time: the level of co-movement."""
-        n = len(self.columns)
-        sums = self._forms(np.ones((n, 1)))[:, 0, 0]
-        return pd.Series((sums - n) / (n * (n - 1)), index=self.index, name="average_correlation")
+        """Mean over all pairs of the conditional correlation, along time: the level of co-movement.
+
+        Pairs without a correlation in a row do not count; NaN where there is no pair.
+        """
+        all_of_them = np.ones((len(self.columns), 1))
+        sums, n = self._forms(all_of_them)[:, 0, 0], self._sizes(all_of_them)[:, 0]
+        return pd.Series(_ratio(sums - n, n * (n - 1.0)), index=self.index, name="average_correlation")
 
     def average(self, groups: Mapping[Any, Any]) -> pd.DataFrame:
         """Mean conditional correlation within groups of assets and between each two, along time.
@@ -220,14 +236,15 @@ class CorrelationResult(Estimates):
         names = list(dict.fromkeys(groups.values()))
         rows = [[c in groups and groups[c] == name for name in names] for c in self.columns]
         members = np.array(rows, dtype=np.float64)
-        sizes, forms = members.sum(axis=0), self._forms(members)
+        sizes, forms = self._sizes(members), self._forms(members)
         out = {}
         for g, name in enumerate(names):
-            if sizes[g] > 1:
-                out[str(name)] = (forms[:, g, g] - sizes[g]) / (sizes[g] * (sizes[g] - 1.0))
+            n = sizes[:, g]
+            if members[:, g].sum() > 1:
+                out[str(name)] = _ratio(forms[:, g, g] - n, n * (n - 1.0))
         for g, name in enumerate(names):
             for h in range(g + 1, len(names)):
-                out[f"{name}, {names[h]}"] = forms[:, g, h] / (sizes[g] * sizes[h])
+                out[f"{name}, {names[h]}"] = _ratio(forms[:, g, h], sizes[:, g] * sizes[:, h])
         return pd.DataFrame(out, index=self.index)
 
     def portfolio_volatility(self, weights: Any) -> pd.Series:
@@ -243,8 +260,10 @@ class CorrelationResult(Estimates):
         Series
             Row t uses rows before t.
         """
-        w = self._weights(weights)
-        variance = self._forms(w[:, None], self.margins.volatility_values)[:, 0, 0]
+        w, vol = self._weights(weights), self.margins.volatility_values
+        known = np.isfinite(vol) if self._there is None else np.isfinite(vol) & self._there
+        variance = self._forms(w[:, None], np.where(known, vol, 0.0))[:, 0, 0]
+        variance[(~known & (w != 0.0)).any(axis=1)] = np.nan
         return pd.Series(np.sqrt(variance), index=self.index, name="portfolio_volatility")
 
     def _weights(self, weights: Any) -> FloatArray:
@@ -288,8 +307,12 @@ class CorrelationResult(Estimates):
         shares = np.empty(len(places))
         vector = np.ones(n)
         for k, matrix in enumerate(self._picked(places)):
-            value, vector = largest_eigenvalue(matrix, vector)
-            shares[k] = value / n
+            there = np.flatnonzero(np.isfinite(np.diag(matrix)))
+            if len(there) < 2:
+                shares[k] = np.nan
+                continue
+            value, vector[there] = largest_eigenvalue(matrix[np.ix_(there, there)], vector[there])
+            shares[k] = value / len(there)
         return pd.Series(shares, index=self.index[places], name="eigenvalue_share")
 
     def to_parquet(self, path: Any) -> Path:
@@ -349,6 +372,11 @@ class CorrelationResult(Estimates):
         ax.set_ylabel("conditional correlation")
         ax.legend()
         return ax
+
+
+def _ratio(top: FloatArray, below: FloatArray) -> FloatArray:
+    """Quotients (T,), NaN where there is nothing below."""
+    return np.asarray(top / np.where(below > 0.0, below, np.nan))
 
 
 def check_horizon(horizon: int) -> None:

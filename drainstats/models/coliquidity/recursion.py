@@ -140,7 +140,7 @@ class Recursion(ABC):
             the model needs complete rows.
         """
         from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
-        from drainstats.models.coliquidity.ragged import fit_ragged
+        from drainstats.models.coliquidity.ragged_result import fit_ragged
 
         margins = margins_of(self.margins, y, self.complete)
         z = margins.std_resid_values
@@ -260,7 +260,7 @@ class DCCResult(CorrelationResult):
         on the data of the fit the answer is the fit.
         """
         from drainstats.models.coliquidity.dcc_search import joint_loglikelihood
-        from drainstats.models.coliquidity.ragged import filter_ragged
+        from drainstats.models.coliquidity.ragged_result import filter_ragged
 
         margins = self.margins.filter(y_new)
         if not np.isfinite(margins.std_resid_values).all():
