@@ -134,7 +134,8 @@ def hessian(
     sample = data if isinstance(data, Sample) else plain_sample(spec, data)
     K, M = len(theta), sample.X.shape[1]
     sizes = np.ones(K) if sizes is None else sizes
-    steps = 1e-5 * np.maximum(np.abs(theta), 0.01 * sizes)
+    # In logs the level of the variance is omega / (1 - beta): shorter steps, as it may be far from zero.
+    steps = (1e-6 if spec.exponential else 1e-5) * np.maximum(np.abs(theta), 0.01 * sizes)
     if spec.dist == "ged" or spec.exponential:
         steps[:M] = 0.5 * sizes[:M] * sample.rows ** (-1.0 / 3.0)
     out = np.empty((K, K))
