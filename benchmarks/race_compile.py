@@ -27,6 +27,7 @@ TOUCH = {
     "comovement": "x = np.exp(r.normal(size=(60, 4))); ds.measures.commonality(x, replications=3);"
     " ds.measures.rolling_commonality(x, 30, with_se=True); ds.measures.absorption_ratio(x, 30, with_se=True)",
     "garch": "ds.GARCH().fit(r.normal(size=200))",
+    "garchlanes": "ds.GARCH().fit(r.normal(size=(200, 8)))",
     "dcc": "ds.DCC().fit(r.normal(size=(200, 3))).std_errors",
     "composite": "ds.CompositeDCC(margins=None).fit(r.normal(size=(200, 3)))",
 }

@@ -167,6 +167,7 @@ class GARCH:
         DataError
             Too few rows, or no series that can be used; regressors that are missing, infinite or on other rows.
         """
+        from drainstats.models.coliquidity.margin_batch import fit_many
         from drainstats.models.coliquidity.margin_data import make_sample, regressors
         from drainstats.models.coliquidity.margin_search import fit_series, not_fitted
 
@@ -176,10 +177,12 @@ class GARCH:
         names, L = self.names(in_mean.names, in_variance.names), max(self.lag_set, default=0)
         past, values = wide.values[:L], wide.values[L:]
         X, W = in_mean.values[L:], in_variance.values[L:]
+        plain = not (in_mean.names or in_variance.names)
+        done = fit_many(self, values, np.array([plain and not reason for reason in reasons]))
         fits = tuple(
             not_fitted(names, reason)
             if reason
-            else fit_series(self, make_sample(self, past[:, i], values[:, i], X, W), names)
+            else done.get(i) or fit_series(self, make_sample(self, past[:, i], values[:, i], X, W), names)
             for i, reason in enumerate(reasons)
         )
         if all(f.reason for f in fits):
