@@ -283,9 +283,10 @@ def test_bad_input_is_a_sentence(panel, res):
     for spec in (ds.CDCC(margins=None), ds.DCC(convention="rmgarch", margins=None), ds.DECO(margins=None)):
         with pytest.raises(DataError, match="missing"):
             spec.fit(panel)
-    whole = ds.CDCC(margins=None).fit(panel.fillna(0.1))
-    with pytest.raises(DataError, match="missing values and this CDCC needs complete rows"):
-        whole.filter(panel)
+    filled = panel.fillna(0.1)
+    for spec in (ds.CDCC(margins=None), ds.DCC(convention="rmgarch", margins=None), ds.DECO(margins=None)):
+        with pytest.raises(DataError, match=r"missing values and \w+ needs complete rows; .* use DCC"):
+            spec.fit(filled).filter(panel)
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ from drainstats.models.coliquidity.composite_search import (
 from drainstats.models.coliquidity.correlation import to_correlation
 from drainstats.models.coliquidity.dcc import DCCResult, Recursion
 from drainstats.models.coliquidity.given_margins import margins_of
-from drainstats.models.coliquidity.inputs import check_target, complete_rows
+from drainstats.models.coliquidity.inputs import COMPLETE_PAIRS, check_target, complete_rows, whole
 from drainstats.models.coliquidity.margins import GARCHResult
 from drainstats.models.coliquidity.shrinkage import METHODS, shrink_correlation
 from drainstats.typing import FloatArray, IntArray
@@ -169,7 +169,7 @@ class CompositeDCC(Recursion):
 
     def _check(self, y: Any, least: int) -> Wide:
         """Two assets or more; more assets than rows are fine when S is shrunk."""
-        wide = complete_rows(y, max(least, 12))
+        wide = complete_rows(y, max(least, 12), remedy=COMPLETE_PAIRS)
         rows, assets = wide.values.shape
         if assets < 2:
             raise DataError("y has one asset and a correlation needs two; use GARCH for a single series.")
@@ -324,7 +324,7 @@ class CompositeResult(DCCResult):
         Means, targets and the start of the variances are those of the fit, so nothing in row t depends on later rows;
         on the data of the fit the answer is the fit.
         """
-        margins = self.margins.filter(y_new)
+        margins = whole(self.margins.filter(y_new), "CompositeDCC")
         pairs = Pairs(margins.std_resid_values, self.first, self.second, self.level)
         value = margins.gaussian_loglikelihood + _sum(pairs, self.spec, self._psi)  # type: ignore[arg-type]
         return replace(self, loglikelihood=value, nobs=margins.nobs, margins=margins, origin=self.origin or self)

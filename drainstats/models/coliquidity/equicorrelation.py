@@ -34,7 +34,7 @@ from drainstats.models.coliquidity import correlation
 from drainstats.models.coliquidity.correlation import CorrelationForecast, CorrelationResult, check_horizon
 from drainstats.models.coliquidity.equicorrelation_search import GroupSums, correlation_moments, fit_correlation
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
-from drainstats.models.coliquidity.inputs import complete_rows
+from drainstats.models.coliquidity.inputs import COMPLETE_PAIRS, complete_rows, whole
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
 from drainstats.typing import FloatArray, IntArray
 
@@ -97,7 +97,7 @@ class DECO:
 
     def _check(self, y: Any, least: int) -> Wide:
         """Two assets or more, each with a group, more rows than groups."""
-        wide = complete_rows(y, least)
+        wide = complete_rows(y, least, remedy=COMPLETE_PAIRS)
         if wide.values.shape[1] < 2:
             raise DataError("y has one asset and a correlation needs two; use GARCH for a single series.")
         groups = len(self.groups(wide.columns)[1])
@@ -274,7 +274,7 @@ class DECOResult(CorrelationResult):
         Means, target and the start of the variances are those of the fit, so nothing in row t depends on later rows;
         on the data of the fit the answer is the fit.
         """
-        margins = self.margins.filter(y_new)
+        margins = whole(self.margins.filter(y_new), "DECO")
         sums = GroupSums.of(margins.std_resid_values, self._codes)
         P = self.spec.order[0]
         state = kernels.states(sums.news, self.level, self._psi[:P], self._psi[P:])[0]

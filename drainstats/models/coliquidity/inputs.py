@@ -11,8 +11,11 @@ from drainstats.errors import DataError
 from drainstats.frames import Wide, as_wide, refuse_extreme
 from drainstats.typing import FloatArray
 
+COMPLETE = "drop them with y.dropna() or fill them by a rule of your own"
+COMPLETE_PAIRS = "drop them with y.dropna(), or use DCC (normal shocks, convention 'engle') or CCC, which take them"
 
-def complete_rows(data: Any, least: int, varying: bool = True) -> Wide:
+
+def complete_rows(data: Any, least: int, varying: bool = True, remedy: str = COMPLETE) -> Wide:
     """Take ``data`` apart; insist on finite values, distinct names, enough rows and, if ``varying``, no flat series."""
     wide = as_wide(data, "y")
     values, columns = wide.values, wide.columns
@@ -26,8 +29,8 @@ def complete_rows(data: Any, least: int, varying: bool = True) -> Wide:
         where = {"row": wide.index[row], "column": columns[column]}
         if np.isnan(values[row, column]):
             raise DataError(
-                f"y has {int(np.isnan(values).sum())} missing values and the model needs complete rows; "
-                "drop them with y.dropna() or fill them by a rule of your own. The first stands at",
+                f"y has {int(np.isnan(values).sum())} missing values and the model needs complete rows; {remedy}. "
+                "The first stands at",
                 **where,
             )
         raise DataError(
@@ -82,7 +85,7 @@ def _values_there(wide: Wide, i: int, least: int) -> None:
 
 def several_assets(data: Any, least: int, crowded: bool = False) -> Wide:
     """`complete_rows` for a model of correlations: two assets or more, more rows than assets unless ``crowded``."""
-    wide = complete_rows(data, least)
+    wide = complete_rows(data, least, remedy=COMPLETE_PAIRS)
     rows, assets = wide.values.shape
     if assets < 2:
         raise DataError("y has one asset and a correlation needs two; use GARCH for a single series.")
@@ -92,6 +95,13 @@ def several_assets(data: Any, least: int, crowded: bool = False) -> Wide:
             "model whose target can be shrunk."
         )
     return wide
+
+
+def whole(margins: Any, model: str) -> Any:
+    """Filtered margins, for a model that needs complete rows."""
+    if np.isfinite(margins.std_resid_values).all():
+        return margins
+    raise DataError(f"The new data have missing values and {model} needs complete rows; {COMPLETE_PAIRS}.")
 
 
 def check_target(target: FloatArray, columns: Any) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError
 from drainstats.models.coliquidity.correlation import CorrelationForecast, to_correlation
 from drainstats.models.coliquidity.dcc import DCC
+from drainstats.models.coliquidity.inputs import whole
 from drainstats.models.coliquidity.missing import alive, pairwise_target
 from drainstats.models.coliquidity.ragged import (
     fit_psi,
@@ -74,10 +74,7 @@ def filter_ragged(res: DCCResult, margins: Any) -> RaggedDCCResult:
     """``res`` with the filtered ``margins`` of data with holes in place of its own."""
     spec = res.spec
     if type(spec) is not DCC or spec.convention != "engle" or spec.dist != "normal":
-        raise DataError(
-            f"The new data have missing values and this {type(spec).__name__} needs complete rows; drop them with "
-            "y.dropna(), or fit DCC with normal shocks and the convention 'engle', which takes them."
-        )
+        whole(margins, type(spec).__name__)
     kept = {f.name: getattr(res, f.name) for f in fields(res)}
     changed = {"margins": margins, "nobs": margins.nobs, "origin": res.origin or res}
     value = ragged_loglikelihood(margins, res.target, res.spec.weights(res._psi))
