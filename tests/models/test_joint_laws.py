@@ -191,6 +191,26 @@ def test_ugly_input_is_a_sentence():
         ds.DCC(dist="mvt")
 
 
+@pytest.mark.parametrize("kind", ["fat", "outlier", "unit root", "drifting scale"])
+def test_hostile_data_converge_or_say_what_is_on_a_bound(kind):
+    """No failure, no warning, no start value returned, whatever model and law meet them."""
+    rng = np.random.default_rng(7)
+    y = rng.standard_normal((250, 2)) if kind != "fat" else rng.standard_t(3, (250, 2))
+    if kind == "outlier":
+        y[125] = 50.0
+    elif kind == "unit root":
+        y = np.cumsum(y, axis=0)
+    elif kind == "drifting scale":
+        y *= np.exp(np.cumsum(0.1 * rng.standard_normal((250, 1)), axis=0))
+    margins = ds.GARCH().fit(y @ np.array([[1.0, 0.3], [0.0, 1.0]]))
+    for model in (ds.DCC, ds.ADCC, ds.CDCC):
+        for dist in SHAPES:
+            fit = model(dist=dist).fit(margins)
+            assert fit.converged, fit.notes
+            assert np.isfinite(fit.last.to_numpy()).all()
+            assert fit.notes or not fit.std_errors.isna().any()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dist", ["t", "laplace"])
 def test_estimates_are_nearly_unbiased_and_intervals_cover(dist):

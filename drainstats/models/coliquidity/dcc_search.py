@@ -260,7 +260,11 @@ def search(problem: Problem) -> CorrelationFit:
     x = problem.point(best.x)[0]
     if not problem.gap(x, at_point(x)[1]) < GAP:
         edge = minimise_at_bounds(at_edge, np.concatenate([best.x[K:], x[:K]]), LIMIT, S).x
-        x = np.concatenate([edge[S:], problem.shape.shape(edge[:S])[0]])
+        w, x = edge[S:], np.concatenate([edge[S:], problem.shape.shape(edge[:S])[0]])
+        if w.min() > 1e-6 and w.sum() < LIMIT - 1e-6 and not problem.gap(x, at_point(x)[1]) < GAP:
+            # Off the bounds after all, where free coordinates finish what that search leaves.
+            u = np.concatenate([coordinates_of(w, LIMIT), edge[:S]])
+            x = problem.point(minimise(objective, u, metric(u)).x)[0]
     return _settle(problem, evaluate, x, count)
 
 
