@@ -125,6 +125,10 @@ def test_ccc_on_margins_with_gaps():
     assert (fit.std_errors[named] > 0.0).all()
     assert fit.std_errors[named].max() < 0.1
     assert fit.std_errors[["corr(A, D)", "D.omega"]].isna().all()
+    assert fit.last["D"].isna().all()
+    assert fit.average_correlation.iloc[0] == pytest.approx(fit.params[named].mean())
+    assert fit.converged
+    assert fit.simulate(10)[["A", "B", "C"]].notna().all(axis=None)
     scaled = ds.CCC().fit(y / 100.0 + 1.0)
     np.testing.assert_allclose(scaled.params[named], fit.params[named], atol=1e-8)
     np.testing.assert_allclose(scaled.std_errors[named], fit.std_errors[named], rtol=1e-5)

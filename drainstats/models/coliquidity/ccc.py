@@ -30,8 +30,8 @@ from drainstats.models.coliquidity.dcc_passes import Weights
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
 from drainstats.models.coliquidity.inputs import check_target
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
-from drainstats.models.coliquidity.missing import observed_assets, pairwise_target
-from drainstats.typing import FloatArray
+from drainstats.models.coliquidity.missing import fitted_converged, observed_assets, pairwise_target
+from drainstats.typing import BoolArray, FloatArray
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,14 @@ class CCC:
             check_target(constant, columns)
         else:
             pairs = pairwise_target(z, columns)
-            constant, notes = pairs.matrix, (*notes, *pairs.notes)
+            constant, notes = pairs.matrix.copy(), (*notes, *pairs.notes)
+            constant[pairs.lonely] = constant[:, pairs.lonely] = np.nan
         rows, cols = np.tril_indices(len(constant), -1)
         names = [f"corr({columns[j]}, {columns[i]})" for i, j in zip(rows, cols, strict=True)]
         return CCCResult(
             params=pd.concat([margins.params, pd.Series(constant[rows, cols], index=names)]).rename("estimate"),
             loglikelihood=_joint_loglikelihood(margins, constant),
-            converged=margins.converged,
+            converged=fitted_converged(margins),
             notes=notes,
             nobs=len(z),
             margins=margins,
@@ -107,11 +108,16 @@ def _joint_loglikelihood(margins: GARCHResult, constant: FloatArray) -> float:
         from drainstats.models.coliquidity.ragged import ragged_loglikelihood
 
         still = Weights(np.zeros(1), np.empty(0), np.empty(0))
-        return ragged_loglikelihood(margins, constant, still)
-    root = correlation_root(constant)
+        return ragged_loglikelihood(margins, _complete(constant), still)
+    root = correlation_root(_complete(constant))
     whitened = np.linalg.solve(root, z.T)
     change = float((whitened**2).sum() - (z**2).sum())
     return margins.gaussian_loglikelihood - len(z) * float(np.log(np.diag(root)).sum()) - 0.5 * change
+
+
+def _complete(constant: FloatArray) -> FloatArray:
+    """The matrix with assets of which nothing is known uncorrelated."""
+    return np.where(np.isfinite(constant), constant, np.eye(len(constant)))
 
 
 def _pair_moment(z: FloatArray, i: int, j: int) -> tuple[FloatArray, FloatArray]:
@@ -131,7 +137,8 @@ def _pair_moment(z: FloatArray, i: int, j: int) -> tuple[FloatArray, FloatArray]
 class CCCResult(CorrelationResult):
     """A fitted CCC: `CorrelationResult` with ``spec``, ``constant`` (N, N) and ``origin`` (the fit behind a filter).
 
-    With missing values the correlation stands for the whole sample, also where an asset is not seen.
+    With missing values the correlation stands for the whole sample, also where an asset is not seen; it is NaN for an
+    asset that is hardly seen with any other.
     """
 
     spec: CCC
@@ -142,6 +149,11 @@ class CCCResult(CorrelationResult):
     def title(self) -> str:
         """Model and margins."""
         return f"CCC on {margins_label(self.margins)}, {self.spec.dist}"
+
+    @property
+    def _there(self) -> BoolArray | None:
+        known = np.isfinite(np.diag(self.constant))
+        return None if known.all() else np.tile(known, (self.nobs, 1))
 
     def _chunks(self, columns: list[int], rows: int) -> Iterator[FloatArray]:
         block = self.constant[np.ix_(columns, columns)]
@@ -183,4 +195,6 @@ class CCCResult(CorrelationResult):
     def simulate(self, steps: int, seed: int = 0, burn: int = 500) -> pd.DataFrame:
         """``steps`` rows from the estimated model, after ``burn`` steps that are dropped."""
         z = np.random.default_rng(seed).standard_normal((burn + steps, len(self.columns)))
-        return pd.DataFrame(self.margins.drive(z @ correlation_root(self.constant).T)[burn:], columns=self.columns)
+        return pd.DataFrame(
+            self.margins.drive(z @ correlation_root(_complete(self.constant)).T)[burn:], columns=self.columns
+        )

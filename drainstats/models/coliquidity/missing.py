@@ -64,6 +64,12 @@ def alive(seen: BoolArray) -> BoolArray:
     return np.asarray(rows - latest < SILENT)
 
 
+def fitted_converged(margins: Any) -> bool:
+    """Whether all margins that could be fitted have converged; a series that could not be has its note."""
+    status = margins.status
+    return bool(status["converged"][status["reason"] == ""].all())
+
+
 @dataclass(frozen=True, slots=True)
 class PairwiseTarget:
     """S from pairs, and what its derivatives need.

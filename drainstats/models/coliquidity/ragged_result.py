@@ -12,7 +12,7 @@ import pandas as pd
 from drainstats.models.coliquidity.correlation import CorrelationForecast, to_correlation
 from drainstats.models.coliquidity.dcc import DCC
 from drainstats.models.coliquidity.inputs import whole
-from drainstats.models.coliquidity.missing import alive, pairwise_target
+from drainstats.models.coliquidity.missing import alive, fitted_converged, pairwise_target
 from drainstats.models.coliquidity.ragged import (
     fit_psi,
     ragged_loglikelihood,
@@ -79,12 +79,6 @@ def filter_ragged(res: DCCResult, margins: Any) -> RaggedDCCResult:
     changed = {"margins": margins, "nobs": margins.nobs, "origin": res.origin or res}
     value = ragged_loglikelihood(margins, res.target, res.spec.weights(res._psi))
     return RaggedDCCResult(**{**kept, **changed, "loglikelihood": value})
-
-
-def fitted_converged(margins: Any) -> bool:
-    """Whether all margins that could be fitted have converged; a series that could not be has its note."""
-    status = margins.status
-    return bool(status["converged"][status["reason"] == ""].all())
 
 
 def fit_ragged(spec: Any, margins: Any) -> RaggedDCCResult:
