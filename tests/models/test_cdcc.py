@@ -69,7 +69,7 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, order)
     spec = CDCC(order=order)
     margins = spec.margins.fit(panel.iloc[:400, :3])
     psi = np.array([0.05, *[0.02] * (order[0] - 1), *[0.9 / order[1]] * order[1]])
-    _, cross, inner = spec.moments(margins, spec.target_at(margins.std_resid_values, psi), psi)
+    _, cross, inner, _ = spec.moments(margins, spec.target_at(margins.std_resid_values, psi), psi)
 
     def mean_score(moved, at):
         return _concentrated(spec, moved.std_resid_values, at)[1].scores.mean(axis=0)

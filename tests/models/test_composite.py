@@ -10,11 +10,9 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.linalg import block_diag
 
 import drainstats as ds
 from drainstats.errors import DataError, OptionError, SizeError
-from drainstats.models.base import sandwich
 from drainstats.models.coliquidity import correlation
 from drainstats.models.coliquidity.composite_search import Pairs, moments
 from drainstats.models.coliquidity.correlation import CorrelationResult
@@ -84,28 +82,18 @@ def test_slopes_in_residuals_run_through_the_targets_too(a, b):
         assert (in_z + by_target)[row, column] == pytest.approx((ahead - behind) / 2e-5, abs=1e-7)
 
 
-def two_step(full):
-    """The covariance of a DCC with the sampling error of its margins and scores, from one joint sandwich."""
-    margins, psi = full.margins, full.params.to_numpy()[-2:]
-    scores, cross, inner = full.spec.moments(margins, full.target, psi)
-    K = len(margins.params)
-    bread = np.block([[margins.bread, np.zeros((K, 2))], [cross, inner]])
-    joint = sandwich(bread, np.hstack([margins.score_values, scores]), block_diag(margins.basis, np.eye(2)))
-    units = np.append(margins.units, [1.0, 1.0])
-    return joint * np.outer(units, units)
-
-
 def test_one_pair_is_dcc():
-    """Estimates, likelihood and errors that count the margins: those of the full likelihood."""
+    """Estimates, likelihood and errors: those of the full likelihood."""
     y = twins.simulate_dcc(1000, 2, seed=8)
     composite, full = ds.CompositeDCC().fit(y), ds.DCC().fit(y)
     np.testing.assert_allclose(composite.params, full.params, atol=1e-8)
     assert composite.loglikelihood == pytest.approx(full.loglikelihood, abs=1e-8)
     # Differences of exact gradients on either side: DCC's are good to six digits.
-    ours, theirs = composite.covariance_of("two_step").to_numpy(), two_step(full)
-    np.testing.assert_allclose(np.sqrt(np.diag(ours)), np.sqrt(np.diag(theirs)), rtol=5e-6)
-    scale = np.sqrt(np.outer(np.diag(theirs), np.diag(theirs)))
-    np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-5)
+    for errors in ("two_step", "three_step"):
+        ours, theirs = (fit.covariance_of(errors).to_numpy() for fit in (composite, full))
+        np.testing.assert_allclose(np.sqrt(np.diag(ours)), np.sqrt(np.diag(theirs)), rtol=5e-6)
+        scale = np.sqrt(np.outer(np.diag(theirs), np.diag(theirs)))
+        np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-5)
     np.testing.assert_allclose(composite.correlation, full.correlation, atol=1e-10)
 
 

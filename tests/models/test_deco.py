@@ -120,7 +120,7 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, spec):
     margins = spec.margins.fit(panel)
     codes = spec.groups(panel.columns)[0]
     psi = np.array([0.05, *[0.9 / spec.order[1]] * spec.order[1]])
-    _, cross, inner = correlation_moments(1, margins, GroupSums.of(margins.std_resid_values, codes), psi)
+    _, cross, inner, _ = correlation_moments(1, margins, GroupSums.of(margins.std_resid_values, codes), psi)
 
     def mean_score(moved, at):
         sums = GroupSums.of(moved.std_resid_values, codes)

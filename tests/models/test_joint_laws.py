@@ -93,7 +93,7 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(model, dist):
     y = draws(dist, 400, seed=3)
     margins = spec.margins.fit(y)
     psi = np.array([0.05, 0.88, *([0.03] if model is ds.ADCC else []), *SHAPES[dist]])
-    cross, inner = spec.moments(margins, spec.target_at(margins.std_resid_values, psi), psi)[1:]
+    cross, inner = spec.moments(margins, spec.target_at(margins.std_resid_values, psi), psi)[1:3]
 
     def mean_score(moved, at):
         z = moved.std_resid_values

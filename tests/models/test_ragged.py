@@ -230,7 +230,7 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel):
     margins = spec.margins.fit(panel.iloc[200:600, :3])
     psi = np.array([0.05, 0.9])
     S = pairwise_target(margins.std_resid_values, margins.columns)
-    _, cross, inner = ragged_moments(spec, margins, S.matrix, psi)
+    _, cross, inner, _ = ragged_moments(spec, margins, S.matrix, psi)
 
     def mean_score(moved, at):
         z = moved.std_resid_values

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import check_option
-from drainstats.models.base import sandwich
+from drainstats.models.base import Moments
 from drainstats.models.coliquidity.correlation import (
     CorrelationForecast,
     CorrelationResult,
@@ -28,6 +28,7 @@ from drainstats.models.coliquidity.correlation import (
 )
 from drainstats.models.coliquidity.dcc_passes import Weights
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
+from drainstats.models.coliquidity.inference import stacked
 from drainstats.models.coliquidity.inputs import check_target
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
 from drainstats.models.coliquidity.missing import fitted_converged, observed_assets, pairwise_target
@@ -160,11 +161,7 @@ class CCCResult(CorrelationResult):
         for first in range(0, self.nobs, rows):
             yield np.repeat(block[None], min(rows, self.nobs - first), axis=0)
 
-    def _covariance(self) -> FloatArray:
-        from scipy.linalg import block_diag
-
-        if self.origin is not None:
-            return self.origin.param_covariance.to_numpy()
+    def _moments(self) -> Moments:
         margins, z = self.margins, self.margins.std_resid_values
         rows, cols = np.tril_indices(len(self.constant), -1)
         holes = not np.isfinite(z).all()
@@ -175,11 +172,13 @@ class CCCResult(CorrelationResult):
         for k in np.flatnonzero(known):
             moments[:, k], slope = _pair_moment(z, int(rows[k]), int(cols[k]))
             cross[k] = margins.pull_back(kept * slope) / len(z)
-        bread = np.block([[margins.bread, np.zeros(cross.T.shape)], [cross, -np.eye(len(rows))]])
-        basis = np.asarray(block_diag(margins.basis, np.eye(len(rows))[:, known]))
-        units = np.concatenate([margins.units, np.ones(len(rows))])
-        joint = sandwich(bread, np.concatenate([margins.score_values, kept * moments], axis=1), basis)
-        return np.asarray(joint * np.outer(units, units))
+        identity = np.eye(len(rows))
+        return stacked(margins, kept * moments, cross, -identity, identity[:, known])
+
+    @property
+    def _ranges(self) -> FloatArray:
+        correlations = np.tile([-1.0, 1.0], (len(self.params) - len(self.margins.params), 1))
+        return np.concatenate([self.margins._ranges, correlations])
 
     def filter(self, y_new: Any) -> CCCResult:
         """Run new data through at fixed parameters: nothing in row t depends on later rows."""

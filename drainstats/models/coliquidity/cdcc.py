@@ -18,12 +18,13 @@ import numpy as np
 from drainstats.models.coliquidity import targets
 from drainstats.models.coliquidity.correlation import to_correlation
 from drainstats.models.coliquidity.dcc_passes import Moves, Pass, Weights, run_law
+from drainstats.models.coliquidity.inference import by_step
 from drainstats.models.coliquidity.margins import GARCHResult
 from drainstats.models.coliquidity.recursion import Targeted
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
-    from drainstats.models.coliquidity.dcc_search import CorrelationFit
+    from drainstats.models.coliquidity.dcc_search import CorrelationFit, Problem
 
 # Searches at a target that is shrunk at the estimates of the one before; it hardly depends on them.
 ROUNDS = 10
@@ -34,8 +35,8 @@ class CDCC(Targeted):
     """cDCC(P, Q), the consistent variant of DCC.
 
     Before the sample Q and z* z*' equal S. The result is a `DCCResult`; its ``target`` is S at the estimates. Standard
-    errors count that S moves with (a, b) and, as in DCC, with the margins; the sampling error of its own moments is not
-    stacked. A target that is shrunk or given is held fixed in them.
+    errors count that S moves with (a, b) and, as in DCC, with the margins, and its own sampling error. A target that is
+    shrunk or given is held fixed in them.
 
     Parameters
     ----------
@@ -73,20 +74,25 @@ class CDCC(Targeted):
 
     def search(self, z: FloatArray) -> CorrelationFit:
         """Maximise the correlation likelihood of residuals (T, N), the target following (a, b)."""
+        from drainstats.models.coliquidity.dcc_search import search
+
         way = targets.how(self.target, *z.shape)
-        if way == "sample":
-            return self._search(z, None)
-        found = self._search(z, self.target_at(z, np.zeros(len(self.parameter_names))))
-        for _ in range(0 if way == "given" else ROUNDS):
-            last, found = found, self._search(z, self.target_at(z, found.psi))
+        target = self.target_at(z, np.zeros(len(self.parameter_names)))
+        found = search(self.problem(z, target))
+        for _ in range(0 if way in ("sample", "given") else ROUNDS):
+            last, found = found, search(self.problem(z, self.target_at(z, found.psi)))
             if np.abs(found.psi - last.psi).max() < 1e-7:
                 break
         return replace(found, notes=(*targets.notes(self.target, *z.shape), *found.notes))
 
-    def _search(self, z: FloatArray, held: FloatArray | None) -> CorrelationFit:
-        """One search, at a held target (N, N) if there is one."""
-        from drainstats.models.coliquidity.dcc_search import Problem, search
+    def problem(self, z: FloatArray, target: FloatArray) -> Problem:
+        """What one search maximises: the correlation likelihood of residuals (T, N).
 
+        A ``target`` (N, N) that is shrunk or given is held; that of the sample follows psi.
+        """
+        from drainstats.models.coliquidity.dcc_search import Problem
+
+        held = None if targets.how(self.target, *z.shape) == "sample" else target
         few = np.unique(np.linspace(0, z.shape[1] - 1, min(z.shape[1], 6)).astype(int))
         part = None if held is None else held[np.ix_(few, few)]
 
@@ -98,27 +104,26 @@ class CDCC(Targeted):
             return value, one.scores
 
         costs = np.ones(sum(self.sizes))
-        return search(Problem(self.parameter_names, self.sizes, costs, evaluate, quick, self.law.shape))
+        return Problem(self.parameter_names, self.sizes, costs, evaluate, quick, self.law.shape)
 
-    def moments(
-        self, margins: GARCHResult, target: FloatArray, psi: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+    def moments(self, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> tuple[FloatArray, ...]:
+        """Scores of psi (T, k), their mean derivative in margins (k, N K) and psi (k, k), the target's noise (T, k)."""
         from drainstats.models.coliquidity.dcc_search import mean_slopes
 
         z = margins.std_resid_values
         held = None if targets.how(self.target, *z.shape) == "sample" else target
 
-        def at(point: FloatArray) -> tuple[FloatArray, FloatArray]:
+        def at(point: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
             one = _concentrated(self, z, point, held, slopes=True)[1]
-            return one.scores, margins.pull_back(_pull(self, z, point, one, held))
+            in_z, noise = _pull(self, z, point, one, held)
+            return one.scores, margins.pull_back(in_z), noise
 
-        def gradient(point: FloatArray) -> tuple[FloatArray, FloatArray]:
-            scores, in_margins = at(point)
-            return scores.sum(axis=0), in_margins
+        def gradient(point: FloatArray) -> tuple[FloatArray, ...]:
+            scores, *rest = at(point)
+            return (scores.sum(axis=0), *rest)
 
-        scores, in_margins = at(psi)
-        here = scores.sum(axis=0), in_margins
+        scores, *rest = at(psi)
+        here = (scores.sum(axis=0), *rest)
         return scores, *mean_slopes(gradient, psi, len(z), here, len(self.shape(psi)))
 
 
@@ -166,8 +171,13 @@ def _target_moves(shocks: FloatArray, second: FloatArray, in_shocks: FloatArray)
     return in_second / np.outer(size, size) - to_correlation(second) * (own[:, :, None] + own[:, None, :])
 
 
-def _pull(spec: CDCC, z: FloatArray, psi: FloatArray, one: Pass, held: FloatArray | None) -> FloatArray:
-    """Derivative of the log-likelihood in the residuals (T, N): through R, the shocks, their scales and the target."""
+def _pull(
+    spec: CDCC, z: FloatArray, psi: FloatArray, one: Pass, held: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Derivatives of the log-likelihood in the residuals (T, N) and in each step's products in the target (T,).
+
+    The first runs through R, the shocks, their scales and the target.
+    """
     from drainstats.kernels import cdcc as scales
     from drainstats.kernels import dcc as recursion
 
@@ -176,9 +186,11 @@ def _pull(spec: CDCC, z: FloatArray, psi: FloatArray, one: Pass, held: FloatArra
     shocks = np.sqrt(q) * z
     in_shocks, in_target, in_before = np.zeros(z.shape), np.zeros((2, N, N)), np.zeros((3, N, N))
     recursion.dcc_adjoint(shocks, weights.a, weights.b, weights.g, one.slopes, in_shocks, in_target, in_before)
+    through = np.zeros(z.shape)
     if held is None:
         target = to_correlation(shocks.T @ shocks / len(z))
-        in_shocks += targets.pull_correlation(shocks, target, in_target[0] + in_before[0] + in_before[2])
+        through = targets.pull_correlation(shocks, target, in_target[0] + in_before[0] + in_before[2])
+    in_shocks += through
     in_z = one.direct + np.sqrt(q) * in_shocks
     scales.scale_adjoint(z, weights.a, weights.b, q, 0.5 * in_shocks * shocks / q, in_z)
-    return in_z
+    return in_z, by_step(shocks, through)

@@ -40,6 +40,7 @@ from drainstats.models.coliquidity.composite_search import (
 from drainstats.models.coliquidity.correlation import to_correlation
 from drainstats.models.coliquidity.dcc import DCCResult, Recursion
 from drainstats.models.coliquidity.given_margins import margins_of
+from drainstats.models.coliquidity.inference import whitened
 from drainstats.models.coliquidity.inputs import COMPLETE_PAIRS, check_target, complete_rows, whole
 from drainstats.models.coliquidity.margins import GARCHResult
 from drainstats.models.coliquidity.shrinkage import METHODS, shrink_correlation
@@ -261,7 +262,10 @@ class CompositeResult(DCCResult):
         """What each time step adds to a and b (k, T), times T."""
         found = self._found
         rows = found.scores + margin_influence(self.margins, found.cross)
-        return influences(found.inner, rows + found.through * (errors == "three_step"), self.basis)
+        if errors == "three_step":
+            weights = self.spec.weights(self._psi)
+            rows = rows + whitened(found.through, weights.a, weights.b)
+        return influences(found.inner, rows, self.basis)
 
     def correlation_covariance(
         self, errors: Errors = "three_step", hac: int | Literal["auto"] | None = None

@@ -18,6 +18,7 @@ import numpy as np
 from drainstats.errors import check_option
 from drainstats.frames import Wide
 from drainstats.models.coliquidity import targets
+from drainstats.models.coliquidity.inference import by_step
 from drainstats.models.coliquidity.margins import GARCHResult
 from drainstats.models.coliquidity.missing import observed_assets
 from drainstats.models.coliquidity.recursion import DCCResult, Recursion, Targeted
@@ -25,7 +26,7 @@ from drainstats.models.coliquidity.targets import CONVENTIONS, pull_correlation
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
-    from drainstats.models.coliquidity.dcc_search import CorrelationFit
+    from drainstats.models.coliquidity.dcc_search import CorrelationFit, Problem
 
 __all__ = ["DCC", "DCCResult", "Recursion", "pull_correlation"]
 
@@ -95,6 +96,12 @@ class DCC(Targeted):
         found = fit_correlation(self, z, target, self.before(z, target, False))
         return replace(found, notes=(*targets.notes(self.target, *z.shape), *found.notes))
 
+    def problem(self, z: FloatArray, target: FloatArray) -> Problem:
+        """What the search maximises: the correlation likelihood of residuals (T, N) at a target."""
+        from drainstats.models.coliquidity.dcc_search import correlation_problem
+
+        return correlation_problem(self, z, target, self.before(z, target, False))
+
     def target_at(self, z: FloatArray, psi: FloatArray) -> FloatArray:
         """S (N, N) by option and convention; it does not depend on psi."""
         return targets.find(self.target, z, CONVENTIONS[self.convention].moment)
@@ -108,10 +115,8 @@ class DCC(Targeted):
         first = before if CONVENTIONS[self.convention].reported == "backcast" else target
         return np.asarray(first.reshape(-1, *first.shape[-2:])[0])
 
-    def moments(
-        self, margins: GARCHResult, target: FloatArray, psi: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+    def moments(self, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> tuple[FloatArray, ...]:
+        """Scores of psi (T, k), their mean derivative in margins (k, N K) and psi (k, k), the target's noise (T, k)."""
         from drainstats.models.coliquidity.dcc_search import correlation_moments
 
         return correlation_moments(self, margins, target, psi)
@@ -122,10 +127,11 @@ class DCC(Targeted):
 
     def pull_start(
         self, z: FloatArray, target: FloatArray, in_targets: FloatArray, in_before: FloatArray
-    ) -> FloatArray:
-        """Turn derivatives in target and pre-sample into those in z (T, N).
+    ) -> tuple[FloatArray, FloatArray]:
+        """Turn derivatives in target and pre-sample into those in z (T, N), and in each step's products (T,).
 
-        ``in_targets`` (2, N, N) for S and N; ``in_before`` (3, N, N) for zz', nn' and Q before the sample.
+        ``in_targets`` (2, N, N) for S and N; ``in_before`` (3, N, N) for zz', nn' and Q before the sample. The second
+        answer leaves out a pre-sample that is made of the first rows alone.
         """
         rule, parts = CONVENTIONS[self.convention], self.parts(z)
         slopes, early = in_targets.copy(), np.zeros_like(in_targets)
@@ -137,15 +143,16 @@ class DCC(Targeted):
         if rule.reported == "target":
             slopes += in_before[:2]
         kinds = (rule.moment, "product" if rule.moment == "correlation" else rule.moment)
-        out, weights = np.zeros(z.shape), targets.backcast_weights(len(z))
+        out, weights, noise = np.zeros(z.shape), targets.backcast_weights(len(z)), np.zeros(len(z))
         for k, part in enumerate(parts):
             moved = np.zeros(z.shape)
             if k == 1 or targets.how(self.target, *z.shape) == "sample":
                 moved = targets.pull(part, kinds[k], target.reshape(-1, *slopes.shape[1:])[k], slopes[k])
+                noise += by_step(part - part.mean(axis=0) * (kinds[k] == "covariance"), moved)
             head = part[: len(weights)]
             moved[: len(weights)] += 2.0 * weights[:, None] * head @ early[k]
             out += moved if k == 0 else moved * (part < 0.0)
-        return out
+        return out, noise
 
 
 def takes_holes(spec: Recursion) -> bool:

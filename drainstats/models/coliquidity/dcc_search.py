@@ -156,28 +156,29 @@ class Problem:
 
 
 def fit_correlation(spec: DCC, z: FloatArray, target: FloatArray, before: FloatArray) -> CorrelationFit:
-    """Maximise the correlation likelihood of DCC or ADCC.
+    """Maximise the correlation likelihood of DCC or ADCC; with many assets begin at the optimum of a handful."""
+    problem = correlation_problem(spec, z, target, before)
+    if z.shape[1] <= MANY:
+        return search(problem)
+    few = handful(z.shape[1])
+    block = (..., few[:, None], few[None, :])
+    evaluate = correlation_problem(spec, z[:, few], target[block], before[block]).evaluate
+    return search(replace(problem, guess=search(replace(problem, evaluate=evaluate)).psi))
 
-    Starts are ranked on a handful of assets, which is cheap; with many assets the search begins at their optimum.
-    """
+
+def correlation_problem(spec: DCC, z: FloatArray, target: FloatArray, before: FloatArray) -> Problem:
+    """The correlation likelihood of DCC or ADCC; starts are ranked on a handful of assets, which is cheap."""
     few = handful(z.shape[1])
     block = (..., few[:, None], few[None, :])
     part = z[:, few], target[block], before[block]
-    costs = spec.costs(target)
 
     def evaluate(psi: FloatArray) -> tuple[FloatArray, FloatArray]:
         return likelihood(spec, z, target, before, psi)[:2]
 
-    def evaluate_part(psi: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return likelihood(spec, *part, psi)[:2]
-
     def quick(psi: FloatArray) -> float:
         return -float(likelihood(spec, *part, psi, scores=False)[0].sum())
 
-    problem = Problem(spec.parameter_names, spec.sizes, costs, evaluate, quick, spec.law.shape)
-    if z.shape[1] <= MANY:
-        return search(problem)
-    return search(replace(problem, guess=search(replace(problem, evaluate=evaluate_part)).psi))
+    return Problem(spec.parameter_names, spec.sizes, spec.costs(target), evaluate, quick, spec.law.shape)
 
 
 def handful(assets: int) -> IntArray:
@@ -317,10 +318,11 @@ def _free(problem: Problem, x: FloatArray) -> tuple[FloatArray, list[str]]:
 
 def _slopes(
     spec: DCC, margins: GARCHResult, target: FloatArray, before: FloatArray, psi: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Scores of psi (T, k), and the derivative of the correlation log-likelihood in the margin parameters (N K,).
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Scores of psi (T, k), the derivative of the correlation log-likelihood in the margin parameters (N K,), and (T,).
 
-    The latter runs through the residuals and through what is made of them: target and pre-sample.
+    The second runs through the residuals and through what is made of them: target and pre-sample. The third is what
+    each step's products in the target add.
     """
     from drainstats.kernels import dcc as kernels
 
@@ -330,46 +332,46 @@ def _slopes(
     _, scores, slopes, in_z = likelihood(spec, z, target, before, psi, slopes=True)
     in_targets, in_before = np.zeros((2, N, N)), np.zeros((3, N, N))
     kernels.dcc_adjoint(z, weights.a, weights.b, weights.g, slopes, in_z, in_targets, in_before)
-    return scores, margins.pull_back(in_z + spec.pull_start(z, target, in_targets, in_before))
+    through, by_step = spec.pull_start(z, target, in_targets, in_before)
+    return scores, margins.pull_back(in_z + through), by_step
 
 
-def correlation_moments(
-    spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+def correlation_moments(spec: DCC, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> tuple[FloatArray, ...]:
+    """Scores of psi (T, k), their mean derivative in margins (k, N K) and psi (k, k), the target's noise (T, k)."""
     before = spec.before(margins.std_resid_values, target, True)
 
-    def gradient(at: FloatArray) -> tuple[FloatArray, FloatArray]:
-        scores, in_margins = _slopes(spec, margins, target, before, at)
-        return scores.sum(axis=0), in_margins
+    def gradient(at: FloatArray) -> tuple[FloatArray, ...]:
+        scores, *rest = _slopes(spec, margins, target, before, at)
+        return (scores.sum(axis=0), *rest)
 
-    scores, in_margins = _slopes(spec, margins, target, before, psi)
-    here = scores.sum(axis=0), in_margins
+    scores, *rest = _slopes(spec, margins, target, before, psi)
+    here = (scores.sum(axis=0), *rest)
     return scores, *mean_slopes(gradient, psi, len(scores), here, len(spec.shape(psi)))
 
 
 def mean_slopes(
-    gradient: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    gradient: Callable[[FloatArray], tuple[FloatArray, ...]],
     psi: FloatArray,
     rows: int,
-    here: tuple[FloatArray, FloatArray] | None = None,
+    here: tuple[FloatArray, ...] | None = None,
     shapes: int = 0,
-) -> tuple[FloatArray, FloatArray]:
-    """Mean derivatives of the psi scores in the margins (k, N K) and in psi (k, k).
+) -> tuple[FloatArray, ...]:
+    """Mean derivatives of the psi scores in the margins (k, N K) and in psi (k, k), and what a target adds to them.
 
-    ``gradient`` gives the derivatives of the log-likelihood in psi and in the margins, exactly; ``here`` is its answer
-    at ``psi`` if it is known. Both answers are differences, in psi alone, of these: k more passes whatever N. Steps of
-    2e-7 of the distance to the nearest bound leave six digits of exact gradients. The last ``shapes`` of psi
-    are no weights.
+    ``gradient`` gives the derivatives of the log-likelihood in psi and in the margins, exactly, and, where the target
+    is a moment of the data, what each step adds to it through that moment (T,); then there is a third answer, the same
+    for the scores (T, k). ``here`` is the gradient at ``psi`` if it is known. All answers are differences, in psi
+    alone, of these: k more passes whatever N. Steps of 2e-7 of the distance to the nearest bound leave six digits of
+    exact gradients. The last ``shapes`` of psi are no weights.
     """
     k = len(psi)
     base = gradient(psi) if here is None else here
     room = np.minimum(psi, 1.0 - psi[: k - shapes].sum())
     room[k - shapes :] = psi[k - shapes :]
     steps = 2e-7 * np.maximum(room, 1e-2)
-    cross, inner = [], np.empty((k, k))
-    for i, step in enumerate(np.diag(steps)):
+    differences = []
+    for step in np.diag(steps):
         ahead = gradient(psi + step)
-        inner[i] = (ahead[0] - base[0]) / (steps[i] * rows)
-        cross.append((ahead[1] - base[1]) / (steps[i] * rows))
-    return np.array(cross), 0.5 * (inner + inner.T)
+        differences.append([(x - y) / (step.sum() * rows) for x, y in zip(ahead, base, strict=True)])
+    inner, cross, *noise = (np.array(part) for part in zip(*differences, strict=True))
+    return (cross, 0.5 * (inner + inner.T), *(part.T for part in noise))

@@ -9,6 +9,7 @@ import numpy as np
 
 from drainstats.kernels import equicorrelation as kernels
 from drainstats.models.base import free_directions
+from drainstats.models.coliquidity.inference import by_step
 from drainstats.models.optimise import coordinates_of, minimise, minimise_at_bounds, stationarity_gap, weights_from
 from drainstats.typing import FloatArray, IntArray
 
@@ -151,8 +152,11 @@ def _bounds(psi: FloatArray, P: int, names: list[str]) -> tuple[FloatArray, tupl
     return free_directions(free, np.ones(len(psi)) if at_limit else None), tuple(notes)
 
 
-def in_residuals(P: int, sums: GroupSums, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Derivatives of the correlation log-likelihood in psi (k,) and in z (T, N), through the target too."""
+def in_residuals(P: int, sums: GroupSums, psi: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Derivatives of the correlation log-likelihood in psi (k,) and in z (T, N), and by step (T,).
+
+    The second run through the target too; the third say what each step's products in the target add.
+    """
     T, G = sums.m.shape
     _, scores, in_state, in_m, in_s = likelihood(P, sums, sums.news, sums.level(), psi)
     back, in_level = kernels.pull_states(in_state, psi[:P], psi[P:])
@@ -168,19 +172,20 @@ def in_residuals(P: int, sums: GroupSums, psi: FloatArray) -> tuple[FloatArray, 
     # A column's own size moves the target against it.
     own = (by_target * sums.z).sum(axis=0) / (T * size**2)
     out = in_m[:, codes] / root[codes] + 2.0 * in_s[:, codes] * sums.z / sums.sizes[codes]
-    return scores.sum(axis=0), out + by_target - own * sums.z
+    by_target = by_target - own * sums.z
+    return scores.sum(axis=0), out + by_target, by_step(sums.z, by_target)
 
 
 def correlation_moments(
     P: int, margins: Any, sums: GroupSums, psi: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k).
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Scores of psi (T, k), their mean derivative in margins (k, N K) and psi (k, k), the target's noise (T, k).
 
-    Both derivatives are central differences, in psi alone, of exact gradients.
+    All but the scores are central differences, in psi alone, of exact gradients.
     """
     T, k = len(sums.m), len(psi)
     scores = likelihood(P, sums, sums.news, sums.level(), psi)[1]
-    cross, inner = np.empty((k, len(margins.params))), np.empty((k, k))
+    cross, inner, noise = np.empty((k, len(margins.params))), np.empty((k, k)), np.empty((T, k))
     for i in range(k):
         step = np.zeros(k)
         step[i] = 1e-4 * max(min(psi[i], 1.0 - psi.sum()), 1e-3)
@@ -188,4 +193,5 @@ def correlation_moments(
         width = 2.0 * step[i] * T
         inner[i] = (ahead[0] - behind[0]) / width
         cross[i] = margins.pull_back(ahead[1] - behind[1]) / width
-    return scores, cross, 0.5 * (inner + inner.T)
+        noise[:, i] = (ahead[2] - behind[2]) / width
+    return scores, cross, 0.5 * (inner + inner.T), noise

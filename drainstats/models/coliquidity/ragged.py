@@ -20,11 +20,12 @@ import numpy as np
 
 from drainstats.models.coliquidity.dcc import DCC
 from drainstats.models.coliquidity.dcc_passes import LANES, PATH_NUMBERS, Pass, Weights
+from drainstats.models.coliquidity.inference import by_step
 from drainstats.models.coliquidity.missing import pairwise_target
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
-    from drainstats.models.coliquidity.dcc_search import CorrelationFit
+    from drainstats.models.coliquidity.dcc_search import Problem
 
 
 def unpack(packed: FloatArray, n: int) -> FloatArray:
@@ -113,9 +114,9 @@ def ragged_loglikelihood(margins: Any, target: FloatArray, weights: Weights) -> 
     return float(margins.gaussian_loglikelihood + change)
 
 
-def fit_psi(spec: DCC, z: FloatArray, target: FloatArray) -> CorrelationFit:
-    """Maximise the correlation likelihood; starts are ranked on the few assets that are seen most."""
-    from drainstats.models.coliquidity.dcc_search import Problem, search
+def ragged_problem(spec: DCC, z: FloatArray, target: FloatArray) -> Problem:
+    """What the search maximises: the correlation likelihood; starts are ranked on the few assets that are seen most."""
+    from drainstats.models.coliquidity.dcc_search import Problem
 
     few = np.sort(np.argsort(-np.isfinite(z).sum(axis=0), kind="stable")[:6])
     part, block = np.ascontiguousarray(z[:, few]), np.ascontiguousarray(target[np.ix_(few, few)])
@@ -127,21 +128,20 @@ def fit_psi(spec: DCC, z: FloatArray, target: FloatArray) -> CorrelationFit:
     def quick(psi: FloatArray) -> float:
         return -float(ragged_pass(part, block, spec.weights(psi), scores=False).value.sum())
 
-    return search(Problem(spec.parameter_names, spec.sizes, spec.costs(target), evaluate, quick))
+    return Problem(spec.parameter_names, spec.sizes, spec.costs(target), evaluate, quick)
 
 
-def ragged_moments(
-    spec: DCC, margins: Any, target: FloatArray, psi: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+def ragged_moments(spec: DCC, margins: Any, target: FloatArray, psi: FloatArray) -> tuple[FloatArray, ...]:
+    """Scores of psi (T, k), their mean derivative in margins (k, N K) and psi (k, k), the target's noise (T, k)."""
     from drainstats.models.coliquidity.dcc_search import mean_slopes
 
     z = margins.std_resid_values
     pairs = pairwise_target(z, margins.columns)
 
-    def gradient(at: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def gradient(at: FloatArray) -> tuple[FloatArray, ...]:
         scores, in_z, in_target = ragged_slopes(z, target, spec.weights(at))
-        return scores.sum(axis=0), margins.pull_back(in_z + pairs.pull(z, in_target))
+        through = pairs.pull(z, in_target)
+        return scores.sum(axis=0), margins.pull_back(in_z + through), by_step(np.nan_to_num(z), through)
 
     scores = ragged_pass(z, target, spec.weights(psi)).one.scores
     return scores, *mean_slopes(gradient, psi, len(z))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,17 @@ from drainstats.models.coliquidity.dcc import DCC
 from drainstats.models.coliquidity.inputs import whole
 from drainstats.models.coliquidity.missing import alive, fitted_converged, pairwise_target
 from drainstats.models.coliquidity.ragged import (
-    fit_psi,
     ragged_loglikelihood,
     ragged_moments,
+    ragged_problem,
     ragged_walk,
     unpack,
 )
 from drainstats.models.coliquidity.recursion import DCCResult
 from drainstats.typing import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from drainstats.models.coliquidity.dcc_search import Problem
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,8 +35,11 @@ class RaggedDCCResult(DCCResult):
     after 30 rows in which it was not seen, until it is seen again. A row needs nothing after it to know that.
     """
 
-    def _correlation_moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _correlation_moments(self) -> tuple[FloatArray, ...]:
         return ragged_moments(self.spec, self.margins, self.target, self._psi)  # type: ignore[arg-type]
+
+    def _problem(self) -> Problem:
+        return ragged_problem(self.spec, self.margins.std_resid_values, self.target)  # type: ignore[arg-type]
 
     def _chunks(self, columns: list[int], rows: int) -> Iterator[FloatArray]:
         # What is expected of a missing asset needs all others, also for one pair.
@@ -83,9 +89,11 @@ def filter_ragged(res: DCCResult, margins: Any) -> RaggedDCCResult:
 
 def fit_ragged(spec: Any, margins: Any) -> RaggedDCCResult:
     """Fit the correlation parameters of DCC to margins with missing residuals."""
+    from drainstats.models.coliquidity.dcc_search import search
+
     z = margins.std_resid_values
     found_target = pairwise_target(z, margins.columns)
-    found = fit_psi(spec, z, found_target.matrix)
+    found = search(ragged_problem(spec, z, found_target.matrix))
     psi = pd.Series(found.psi, index=spec.parameter_names)
     return RaggedDCCResult(
         params=pd.concat([margins.params, psi]).rename("estimate"),

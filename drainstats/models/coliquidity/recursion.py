@@ -1,9 +1,6 @@
 """What the models of the DCC family share: how a fit goes, and what its result offers.
 
-Two-step inference after Engle and Sheppard (2001), NBER working paper 8554: with psi the parameters of the correlation
-and theta those of the margins, the variance is A^-1 B A^-T / T, where A is block lower triangular (margin Hessians,
-cross derivatives of the psi scores in theta *through the target too*, psi Hessian) and B is the covariance of all
-scores. The sampling error of the target's own moments is not stacked.
+Standard errors count margins, target and correlation parameters; `inference` has the formulas.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option
 from drainstats.frames import Wide
-from drainstats.models.base import sandwich
+from drainstats.models.base import Errors, Moments
 from drainstats.models.coliquidity import targets
 from drainstats.models.coliquidity.correlation import (
     CorrelationForecast,
@@ -29,13 +26,14 @@ from drainstats.models.coliquidity.correlation import (
 )
 from drainstats.models.coliquidity.dcc_passes import Weights
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
+from drainstats.models.coliquidity.inference import profile_intervals, stacked, whitened
 from drainstats.models.coliquidity.inputs import check_target, several_assets
 from drainstats.models.coliquidity.joint_laws import JOINT_LAWS, JointLaw
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
-    from drainstats.models.coliquidity.dcc_search import CorrelationFit
+    from drainstats.models.coliquidity.dcc_search import CorrelationFit, Problem
 
 
 @dataclass(frozen=True)
@@ -114,10 +112,15 @@ class Recursion(ABC):
         """S (N, N), or S and N stacked, from residuals (T, N)."""
 
     @abstractmethod
-    def moments(
-        self, margins: GARCHResult, target: FloatArray, psi: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+    def moments(self, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> tuple[FloatArray, ...]:
+        """Scores of psi (T, k), their mean derivative in margins (k, N K) and psi (k, k), the target's noise (T, k).
+
+        The last is left out where the target's sampling error is not known.
+        """
+
+    def problem(self, z: FloatArray, target: FloatArray) -> Problem:
+        """What the search maximises, at a target (N, N) if that does not follow the parameters."""
+        raise OptionError(f"{type(self).__name__} has no profile intervals; take method='transformed'.")
 
     def fit(self, y: Any) -> DCCResult:
         """Fit the margins, then the correlation parameters.
@@ -234,24 +237,30 @@ class DCCResult(CorrelationResult):
         for q in walk(self.spec, self.spec.shocks(z, self._psi), target, self._psi, rows, before=before):
             yield to_correlation(q)
 
-    def _correlation_moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+    def _correlation_moments(self) -> tuple[FloatArray, ...]:
+        """Scores of psi (T, k), their mean derivative in margins (k, N K) and psi (k, k), the target's noise (T, k)."""
         return self.spec.moments(self.margins, self.target, self._psi)
 
-    def _covariance(self) -> FloatArray:
-        from scipy.linalg import block_diag
+    def _moments(self) -> Moments:
+        scores, cross, inner, *noise = self._correlation_moments()
+        weights = self.spec.weights(self._psi)
+        unforeseen = whitened(noise[0], weights.a, weights.b) if noise else None
+        return stacked(self.margins, scores, cross, inner, self.basis, unforeseen)
 
+    @property
+    def _ranges(self) -> FloatArray:
+        sizes = self.spec.sizes
+        own = [(0.0, 1.0)] * (sizes[0] + sizes[1]) + [(0.0, np.inf)] * sizes[2]
+        own += [(2.0, np.inf)] * (len(self._psi) - len(own))
+        return np.concatenate([self.margins._ranges, np.array(own)])
+
+    def _profile(self, level: float, errors: Errors, hac: int | Literal["auto"] | None) -> pd.DataFrame:
         if self.origin is not None:
-            return self.origin.param_covariance.to_numpy()
-        margins = self.margins
-        scores, cross, inner = self._correlation_moments()
-        K, k = margins.bread.shape[0], len(self._psi)
-        bread = np.zeros((K + k, K + k))
-        bread[:K, :K], bread[K:, :K], bread[K:, K:] = margins.bread, cross, inner
-        units = np.concatenate([margins.units, np.ones(k)])
-        basis = np.asarray(block_diag(margins.basis, self.basis))
-        joint = sandwich(bread, np.concatenate([margins.score_values, scores], axis=1), basis)
-        return np.asarray(joint * np.outer(units, units))
+            return self.origin._profile(level, errors, hac)
+        return profile_intervals(self, self._problem(), level, errors, hac)
+
+    def _problem(self) -> Problem:
+        return self.spec.problem(self.margins.std_resid_values, self.target)
 
     def filter(self, y_new: Any) -> DCCResult:
         """Run new data through at fixed parameters.
