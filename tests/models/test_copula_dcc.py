@@ -117,7 +117,7 @@ def test_normal_margins_and_a_normal_copula_are_dcc(panel):
     np.testing.assert_allclose(res.params, dcc.params, atol=1e-10)
     assert res.loglikelihood == pytest.approx(dcc.loglikelihood, abs=1e-8)
     found = res._moments()
-    scores, cross, inner = dcc.spec.moments(dcc.margins, dcc.target, dcc.params.to_numpy()[-2:])
+    scores, cross, inner = dcc.spec.moments(dcc.margins, dcc.target, dcc.params.to_numpy()[-2:])[:3]
     np.testing.assert_allclose(found.scores[:, -2:], scores, atol=1e-9)
     # Second derivatives are differences of exact ones, one-sided in one and central in the other.
     np.testing.assert_allclose(found.bread[-2:, :-2], cross, atol=1e-3 * np.abs(cross).max())
@@ -169,6 +169,37 @@ def test_the_hessian_equals_differences_of_scores(fitted):
         np.testing.assert_allclose(inner[:, k], slope, rtol=2e-3, atol=1e-5 * np.abs(inner[:, k]).max())
 
 
+@pytest.mark.parametrize("convention", ["engle", "rmgarch"])
+def test_noise_of_the_target_equals_differences(panel, convention):
+    """Rows that count a little more in the target, and nowhere else, move the mean score by their noise."""
+    res = ds.CopulaDCC(margins=SKEWED, convention=convention).fit(panel)
+    spec, at, psi = res.spec.recursion, res.at, res.params.to_numpy()[-3:]
+    noise = moments(spec, at, psi)[3]
+    some = np.random.default_rng(1).integers(0, 1200, 300)
+
+    def mean_scores(width):
+        weight = np.ones(1200)
+        np.add.at(weight, some, width)
+        weight /= weight.sum()
+
+        def total(p):
+            state = state_at(spec, at, p)
+            far = state.x - (weight @ state.x if convention == "rmgarch" else 0.0)
+            target = (far * weight[:, None]).T @ far * (1200 / 1199 if convention == "rmgarch" else 1.0)
+            size = np.sqrt(np.diag(target)) if convention == "engle" else np.ones(3)
+            target = target / np.outer(size, size)
+            before = target if convention == "engle" else np.zeros((3, 3))
+            return likelihood(spec, dataclasses.replace(state, target=target, before=before), p)[0].mean()
+
+        steps = np.diag([1e-4, 1e-4, 1e-2])
+        return np.array([(total(psi + s) - total(psi - s)) / (2.0 * s.max()) for s in steps])
+
+    slope = (mean_scores(0.05) - mean_scores(-0.05)) / 0.1
+    # Weights sum to one: what rows add is their distance from the mean row.
+    expected = (noise[some] - noise.mean(axis=0)).sum(axis=0) / 1200
+    np.testing.assert_allclose(expected, slope, rtol=5e-3, atol=5e-3 * np.abs(noise).mean() / 1200 * 300)
+
+
 def test_noise_of_ranks_equals_its_double_sum():
     rng = np.random.default_rng(0)
     z = np.round(rng.standard_normal((60, 2)), 1)
@@ -215,6 +246,10 @@ def test_filter_is_the_fit_and_does_not_look_ahead(panel, fitted, ranked, transf
     np.testing.assert_allclose(part.pair("A", "B"), res.pair("A", "B")[:100], atol=1e-10)
     np.testing.assert_allclose(part.pit, res.pit[:100], atol=1e-10)
     pd.testing.assert_series_equal(part.std_errors, res.std_errors)
+    inside = res.conf_int(method="transformed").iloc[-3:]
+    assert ((inside["lower"] > [0.0, 0.0, 2.0]) & (inside["upper"] > inside["lower"])).all()
+    assert (inside["upper"].iloc[:2] < 1.0).all()
+    assert np.isfinite(res.covariance_of("two_step", hac=3)).all(axis=None)
     far = res.filter(panel.iloc[:50] * 3.0)
     assert ((far.pit > 0.0) & (far.pit < 1.0)).all(axis=None)
 

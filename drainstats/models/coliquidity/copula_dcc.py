@@ -14,10 +14,10 @@ the probability (Embrechts, McNeil and Straumann, 2002)
 
 in the limit of ever rarer events; under the normal it is 0.
 
-Standard errors are those of two steps: with fitted laws the margins' scores, shapes included, enter through x; with
-ranks the sampling error of the ranks does (Genest, Ghoudi and Rivest, 1995), while the parameters that filter the
-residuals do not count, as Chen and Fan (2006), Journal of Econometrics 135, 125-154, show for a constant copula. The
-sampling error of the target's own moments is not stacked.
+Standard errors are those of three steps, margins, target, copula: with fitted laws the margins' scores, shapes
+included, enter through x; with ranks the sampling error of the ranks does (Genest, Ghoudi and Rivest, 1995), while the
+parameters that filter the residuals do not count, as Chen and Fan (2006), Journal of Econometrics 135, 125-154, show
+for a constant copula.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ class CopulaDCCResult(CorrelationResult):
         from drainstats.models.coliquidity.copula_search import moments, noise_of_ranks
 
         margins = self.margins
-        scores, cross, inner = moments(self.spec.recursion, self.at, self._psi)
+        scores, cross, inner, noise = moments(self.spec.recursion, self.at, self._psi)
         K, k = margins.bread.shape[0], len(self._psi)
         bread = np.zeros((K + k, K + k))
         bread[:K, :K], bread[K:, K:] = margins.bread, inner
@@ -240,7 +240,14 @@ class CopulaDCCResult(CorrelationResult):
             np.concatenate([margins.score_values, scores], axis=1),
             np.asarray(block_diag(margins.basis, self.basis)),
             np.concatenate([margins.units, np.ones(k)]),
+            np.concatenate([np.zeros((len(noise), K)), noise], axis=1),
         )
+
+    @property
+    def _ranges(self) -> FloatArray:
+        spec = self.spec.recursion
+        own = [(0.0, 1.0)] * sum(spec.sizes) + list(spec.law.shape.limits)
+        return np.concatenate([self.margins._ranges, np.array(own)])
 
     def _through_margins(self, cross: FloatArray) -> FloatArray:
         """Turn derivatives in the probabilities (k, T, N) into those in the margin parameters (k, K)."""

@@ -87,45 +87,73 @@ def fit_copula(spec: DCC, at: Areas) -> CorrelationFit:
     return search(Problem(spec.parameter_names, spec.sizes, costs, evaluate, quick, spec.law.shape))
 
 
-def _gradient(spec: DCC, at: Areas, psi: FloatArray) -> tuple[FloatArray, float, FloatArray]:
-    """Sum of the scores of a and b, the log-likelihood, and its derivative in the probabilities u (T, N).
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """First derivatives of the log-likelihood.
 
-    The latter runs through the scores x, through the shocks that they are, and through their target.
+    in_weights (P + Q,): sums of scores; value: the log-likelihood; in_u (T, N): in the probabilities, through scores,
+    shocks and target; by_target (T,): in the weight of each row in the target.
     """
+
+    in_weights: FloatArray
+    value: float
+    in_u: FloatArray
+    by_target: FloatArray
+
+    def less(self, other: Slopes, width: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Differences over a width: of the sums of scores, in the probabilities, by the rows of the target."""
+        return (
+            (self.in_weights - other.in_weights) / width,
+            (self.in_u - other.in_u) / width,
+            (self.by_target - other.by_target) / width,
+        )
+
+
+def _slopes(spec: DCC, at: Areas, psi: FloatArray) -> Slopes:
     from drainstats.kernels import dcc as kernels
 
     state, weights, N = state_at(spec, at, psi), spec.weights(psi), at.area.shape[1]
     value, one = likelihood(spec, state, psi, scores=True, slopes=True)
-    x, shape = state.x, spec.shape(psi)
+    x, shape, S = state.x, spec.shape(psi), state.target
     in_x, in_targets, in_before = one.direct.copy(), np.zeros((2, N, N)), np.zeros((3, N, N))
     kernels.dcc_adjoint(x, weights.a, weights.b, weights.g, one.slopes, in_x, in_targets, in_before)
-    in_x += spec.pull_start(x, state.target, in_targets, in_before)
+    in_x += spec.pull_start(x, S, in_targets, in_before)
     # What the margins of the copula take back: weight * x, after the x of the normal margins that `direct` counts.
     in_x += (spec.law.weight((x**2).ravel(), 1, shape).reshape(x.shape) - 1.0) * x
     in_u = in_x / np.exp(log_density(spec.dist, x, shape))
-    return one.scores[:, : len(weights)].sum(axis=0), float(value.sum()), in_u
+    in_S = in_targets[0] + in_before[2]
+    if spec.convention == "engle":
+        in_S += in_before[0]
+        second = (x**2).mean(axis=0)
+        in_S = in_S / np.sqrt(np.outer(second, second)) - np.diag((in_S * S).sum(axis=1) / second)
+    far = x if spec.convention == "engle" else x - x.mean(axis=0)
+    by_target = np.einsum("ti,ij,tj->t", far, in_S, far, optimize=True)
+    return Slopes(one.scores[:, : len(weights)].sum(axis=0), float(value.sum()), in_u, by_target)
 
 
-def moments(spec: DCC, at: Areas, psi: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scores (T, k), derivatives of their sums in the probabilities (k, T, N), mean derivatives in psi (k, k)."""
+def moments(spec: DCC, at: Areas, psi: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """What the errors need.
+
+    Scores (T, k); derivatives of their sums in the probabilities (k, T, N); their mean derivatives in psi (k, k); what
+    the sampling error of the target adds to them (T, k).
+    """
     T, k, K = len(at.area), len(psi), sum(spec.sizes)
     room = np.minimum(psi[:K], 1.0 - psi[:K].sum())
-    cross, inner = np.empty((k, *at.area.shape)), np.zeros((k, k))
+    cross, inner, noise = np.empty((k, *at.area.shape)), np.zeros((k, k)), np.empty((T, k))
     for i, width in enumerate(1e-5 * np.maximum(room, 1e-2)):
         step = width * np.eye(k)[i]
-        ahead, behind = _gradient(spec, at, psi + step), _gradient(spec, at, psi - step)
-        inner[:K, i] = (ahead[0] - behind[0]) / (2.0 * width * T)
-        cross[i] = (ahead[2] - behind[2]) / (2.0 * width)
+        ahead, behind = _slopes(spec, at, psi + step), _slopes(spec, at, psi - step)
+        inner[:K, i], cross[i], noise[:, i] = ahead.less(behind, 2.0 * width)
     if k > K:
         high, low = _moved(spec, psi, 1e-3)
         width = high[-1] - low[-1]
-        ahead, behind = _gradient(spec, at, high), _gradient(spec, at, low)
+        ahead, behind = _slopes(spec, at, high), _slopes(spec, at, low)
+        inner[:K, K], cross[K], noise[:, K] = ahead.less(behind, width)
         middle = float(likelihood(spec, state_at(spec, at, psi), psi)[0].sum())
-        inner[:K, K] = inner[K, :K] = (ahead[0] - behind[0]) / (width * T)
-        inner[K, K] = (ahead[1] - 2.0 * middle + behind[1]) / (0.25 * width**2 * T)
-        cross[K] = (ahead[2] - behind[2]) / width
+        inner[K, :K] = inner[:K, K]
+        inner[K, K] = (ahead.value - 2.0 * middle + behind.value) / (0.25 * width**2)
     inner[:K, :K] = 0.5 * (inner[:K, :K] + inner[:K, :K].T)
-    return rows(spec, at, psi)[1], cross, inner
+    return rows(spec, at, psi)[1], cross, inner / T, noise / T
 
 
 def noise_of_ranks(at: Areas, cross: FloatArray) -> FloatArray:

@@ -103,6 +103,10 @@ class GivenMargins(Estimates):
     def _covariance(self) -> FloatArray:
         return np.empty((0, 0))
 
+    @property
+    def _ranges(self) -> FloatArray:
+        return np.empty((0, 2))
+
     def filter(self, y_new: Any) -> GivenMargins:
         """Margins of new data: new standardised residuals, or new results of arch at the old parameters.
 
@@ -242,12 +246,15 @@ def margins_of(spec: GARCH | None, y: Any, check: Callable[[Any, int], Wide] = s
             "The margins were filtered at the parameters of another sample; pass the fit, or their std_resid with "
             "margins=None."
         )
-    lost = np.isnan(margins.std_resid_values).all(axis=0)
-    if lost.any() and check is several_assets:
+    try:
+        check(pd.DataFrame(margins.std_resid_values, index=margins.index, columns=margins.columns), 10)
+    except DataError as error:
+        lost = np.isnan(margins.std_resid_values).all(axis=0)
+        if not lost.any():
+            raise
         raise DataError(
             "A series of the result has no residuals; leave it out and fit again.", column=margins.columns[lost][0]
-        )
-    check(pd.DataFrame(margins.std_resid_values, index=margins.index, columns=margins.columns), 10)
+        ) from error
     return margins
 
 
