@@ -43,6 +43,8 @@ _NAMES = {
     "CompositeDCC": "models.coliquidity.composite",
     "DECO": "models.coliquidity.equicorrelation",
     "BEKK": "models.coliquidity.bekk",
+    "OGARCH": "models.coliquidity.ogarch",
+    "GOGARCH": "models.coliquidity.gogarch",
     "FlexibleDCC": "models.coliquidity.flexible",
     "RotatedDCC": "models.coliquidity.rotated",
     "constant_correlation_test": "models.coliquidity.constancy",

@@ -97,6 +97,8 @@ CAUSAL: dict[str, str] = {
     "CopulaDCCResult.filter": "fixed parameters, laws or ranks, target and start",
     "LoadingResult.filter": "fixed parameters, target and start",
     "BEKKResult.filter": "fixed parameters, mean and start",
+    "OGARCHResult.filter": "fixed parameters, mean and mixing",
+    "GOGARCHResult.filter": "fixed parameters, mean and mixing",
 }
 NOT_CAUSAL: dict[str, str] = {
     "measures.liquidity_factors": "factors and loadings from the whole sample",
@@ -119,6 +121,8 @@ NOT_CAUSAL: dict[str, str] = {
     "CopulaDCCResult.tail_dependence": "parameters and target from the whole sample",
     "BEKKResult.covariance": "parameters and target from the whole sample",
     "BEKKResult.whitened": "parameters and target from the whole sample",
+    "OGARCHResult.factor_variance": "parameters and mixing from the whole sample",
+    "GOGARCHResult.factor_variance": "parameters and mixing from the whole sample",
     "PanelRegressionResult.residuals": "parameters from the whole sample",
     "backtest_signals": "scores the whole history; its alarms use earlier rows only",
     "load_dataset": "repairs and adjusted prices use the whole history",

@@ -201,6 +201,8 @@ CASES = {
     "CopulaDCCResult.filter": (filtered_correlation(ds.CopulaDCC(transform="empirical")), MOVES, 3),
     "LoadingResult.filter": (filtered_correlation(ds.RotatedDCC()), MOVES, 3),
     "BEKKResult.filter": (filtered_correlation(ds.BEKK(kind="diagonal")), MOVES, 3),
+    "OGARCHResult.filter": (filtered_correlation(ds.OGARCH(factors=2)), MOVES, 3),
+    "GOGARCHResult.filter": (filtered_correlation(ds.GOGARCH(method="moments")), MOVES, 3),
 }
 
 
