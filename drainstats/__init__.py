@@ -46,6 +46,7 @@ _NAMES = {
     "OGARCH": "models.coliquidity.ogarch",
     "GOGARCH": "models.coliquidity.gogarch",
     "FlexibleDCC": "models.coliquidity.flexible",
+    "DrivenDCC": "models.coliquidity.driven",
     "RotatedDCC": "models.coliquidity.rotated",
     "constant_correlation_test": "models.coliquidity.constancy",
     "bootstrap": "models.coliquidity.bootstrap",

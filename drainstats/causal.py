@@ -96,6 +96,7 @@ CAUSAL: dict[str, str] = {
     "DECOResult.filter": "fixed parameters, target and start",
     "CopulaDCCResult.filter": "fixed parameters, laws or ranks, target and start",
     "LoadingResult.filter": "fixed parameters, target and start",
+    "DrivenDCCResult.filter": "fixed parameters, target and start; x of the row before",
     "BEKKResult.filter": "fixed parameters, mean and start",
     "OGARCHResult.filter": "fixed parameters, mean and mixing",
     "GOGARCHResult.filter": "fixed parameters, mean and mixing",

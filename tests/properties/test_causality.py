@@ -19,7 +19,7 @@ O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
 MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
-    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "FlexibleDCC", "RotatedDCC", "Episode", "GARCH", "LocalProjection",
+    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "DrivenDCC", "FlexibleDCC", "RotatedDCC", "Episode", "GARCH", "LocalProjection",
     "PanelRegression", "causal", "CompositeDCC",
     "episode_catalogue", "episodes_table", "errors", "fetch_binance",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
@@ -59,6 +59,12 @@ def filtered(spec):
 def filtered_correlation(spec):
     fit = spec.fit(MOVES.iloc[:150])
     return lambda y: fit.filter(y).average_correlation
+
+
+def driven_correlation(y):
+    """Its own first column drives the others."""
+    fit = ds.DrivenDCC().fit(MOVES.iloc[:150], x=MOVES.iloc[:150, 0])
+    return fit.filter(y, x=y.iloc[:, 0]).average_correlation
 
 
 def studied(data):
@@ -199,6 +205,7 @@ CASES = {
     "CompositeResult.filter": (filtered_correlation(ds.CompositeDCC()), MOVES, 3),
     "DECOResult.filter": (filtered_correlation(ds.DECO()), MOVES, 3),
     "CopulaDCCResult.filter": (filtered_correlation(ds.CopulaDCC(transform="empirical")), MOVES, 3),
+    "DrivenDCCResult.filter": (driven_correlation, MOVES, 3),
     "LoadingResult.filter": (filtered_correlation(ds.RotatedDCC()), MOVES, 3),
     "BEKKResult.filter": (filtered_correlation(ds.BEKK(kind="diagonal")), MOVES, 3),
     "OGARCHResult.filter": (filtered_correlation(ds.OGARCH(factors=2)), MOVES, 3),

@@ -34,7 +34,7 @@ from drainstats.models.coliquidity.correlation import (
 )
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
 from drainstats.models.coliquidity.hadamard_passes import Pass, Recipe
-from drainstats.models.coliquidity.inputs import check_target
+from drainstats.models.coliquidity.inputs import check_target, whole
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
 from drainstats.typing import FloatArray, IntArray
 
@@ -65,9 +65,7 @@ class LoadingRecursion(ABC):
 
     def in_moment(self, z: FloatArray, target: FloatArray, slope: FloatArray) -> FloatArray:
         """Turn a derivative in the target (N, N) into one in the moment of z that it is made of (N, N)."""
-        second = (z**2).mean(axis=0)
-        scale = np.sqrt(second)
-        return np.asarray(slope / np.outer(scale, scale) - np.diag((slope * target).sum(axis=1) / second))
+        return slope_in_moment(z, target, slope)
 
     def names(self, groups: list[Any]) -> list[str]:
         """All a, then all b; with one group without its name."""
@@ -204,6 +202,13 @@ class FlexibleDCC(LoadingRecursion):
         return super().in_moment(z, target, slope)
 
 
+def slope_in_moment(z: FloatArray, target: FloatArray, slope: FloatArray) -> FloatArray:
+    """Turn d f / d S (N, N) into d f / d (z'z / T), of which S is the correlation."""
+    second = (z**2).mean(axis=0)
+    scale = np.sqrt(second)
+    return np.asarray(slope / np.outer(scale, scale) - np.diag((slope * target).sum(axis=1) / second))
+
+
 def outer_loadings(psi: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """A and B (N, N), and how they move with psi = (alpha, beta) (2 G, N, N)."""
     G = len(psi) // 2
@@ -220,12 +225,15 @@ def outer_loadings(psi: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatA
 
 
 def stacked_moments(
-    margins: GARCHResult, parts: tuple[FloatArray, FloatArray, FloatArray, FloatArray], basis: FloatArray
+    margins: GARCHResult,
+    parts: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    basis: FloatArray,
+    units: FloatArray | None = None,
 ) -> Moments:
     """Estimating equations of margins and correlation parameters together.
 
     ``parts``: scores of the latter (T, k), their mean derivative in the margins (k, K) and in themselves (k, k), and
-    what the sampling error of the target adds to them (T, k).
+    what the sampling error of the target adds to them (T, k). ``units`` (k,): of these parameters, default one.
     """
     from scipy.linalg import block_diag
 
@@ -237,7 +245,7 @@ def stacked_moments(
         bread,
         np.concatenate([margins.score_values, scores], axis=1),
         np.asarray(block_diag(margins.basis, basis)),
-        np.concatenate([margins.units, np.ones(k)]),
+        np.concatenate([margins.units, np.ones(k) if units is None else units]),
         np.concatenate([np.zeros((len(noise), K)), noise], axis=1),
     )
 
@@ -324,7 +332,7 @@ class LoadingResult(CorrelationResult):
         """
         from drainstats.models.coliquidity.flexible_search import joint_loglikelihood
 
-        margins = self.margins.filter(y_new)
+        margins = whole(self.margins.filter(y_new), type(self.spec).__name__)
         codes, _ = self.spec.groups_of(self.columns)
         value = joint_loglikelihood(self.spec, margins, self.target, codes, self._psi)
         return replace(self, loglikelihood=value, nobs=margins.nobs, margins=margins, origin=self.origin or self)
