@@ -12,8 +12,6 @@ from drainstats.typing import FloatArray
 
 # E|z| of a normal shock, taken off |z| in the exponential recursion whatever the law.
 CENTRE = math.sqrt(2.0 / math.pi)
-# |z| is sqrt(z^2 + ROUND^2): without a corner at 0, where the likelihood would have one at every observation.
-ROUND = 1e-5
 
 
 @kernel
@@ -29,6 +27,7 @@ def garch_likelihood(
     slopes: FloatArray,
     expected: FloatArray,
     width: int,
+    rounding: float,
     law: int,
     constants: FloatArray,
     h: FloatArray,
@@ -39,10 +38,11 @@ def garch_likelihood(
 
     ``theta`` = mean (M), omega, alpha (p), gamma (o), beta (q), loads (V), shape; ``e`` = y - ``X`` mean, NaN where
     the shock is not known; ``W`` (T, V) enters the variance. A term of the recursion is a square, a falling square or a
-    variance; in an ``exponential`` one |z| - CENTRE, z or a log variance. ``before`` (3,) holds the three before the
-    sample and ``slopes`` (3, K) their derivatives; the first ``held`` variances *are* the third. For a row without a
-    shock ``expected`` (2, 1 + K) holds the first two, per unit of h unless exponential, and their derivatives. Only the
-    first ``width`` columns of ``dlogh`` can differ from 0. Writes ``h`` (T,), ``dlogh`` (T, K), ``gradient`` (K,).
+    variance; in an ``exponential`` one |z| - CENTRE, z or a log variance, |z| being sqrt(z^2 + ``rounding``^2).
+    ``before`` (3,) holds the three before the sample and ``slopes`` (3, K) their derivatives; the first ``held``
+    variances *are* the third. For a row without a shock ``expected`` (2, 1 + K) holds the first two, per unit of h
+    unless exponential, and their derivatives. Only the first ``width`` columns of ``dlogh`` can differ from 0. Writes
+    ``h`` (T,), ``dlogh`` (T, K), ``gradient`` (K,).
     """
     p, o, q = orders
     T, M, V = e.shape[0], X.shape[1], W.shape[1]
@@ -98,7 +98,7 @@ def garch_likelihood(
             root = 1.0 / np.sqrt(h[t])
             z = e[t] * root
             if exponential:
-                length = np.sqrt(z * z + ROUND * ROUND)
+                length = np.sqrt(z * z + rounding * rounding)
                 sign = z / length
                 size[t, 0], along[t, 0], across[t, 0] = length - CENTRE, -0.5 * sign * z, sign * root
                 size[t, 1], along[t, 1], across[t, 1] = z, -0.5 * z, root

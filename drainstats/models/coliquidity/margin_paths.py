@@ -26,7 +26,17 @@ class VariancePath:
     e: FloatArray
 
 
-def evaluate(spec: GARCH, data: Sample | FloatArray, theta: FloatArray, level: FloatArray | float) -> VariancePath:
+# |z| is rounded this far from 0: the likelihood of an EGARCH would have a corner wherever the mean meets a value.
+ROUND = 1e-5
+
+
+def evaluate(
+    spec: GARCH,
+    data: Sample | FloatArray,
+    theta: FloatArray,
+    level: FloatArray | float,
+    rounding: float = ROUND,
+) -> VariancePath:
     """One pass of the recursion; a point where it overflows counts as infinitely bad.
 
     ``data`` is a sample, or the values (T,) of a series without gaps, lags and regressors. ``level``: square, falling
@@ -52,7 +62,7 @@ def evaluate(spec: GARCH, data: Sample | FloatArray, theta: FloatArray, level: F
         width = K if values[:, 1:].any() else width
     value = kernels.garch_likelihood(
         e, sample.X, sample.W, theta, (spec.p, spec.o, spec.q), spec.exponential,
-        spec.depth if spec.start == "rugarch" else 0, before, slopes, expected, width, law.code,
+        spec.depth if spec.start == "rugarch" else 0, before, slopes, expected, width, rounding, law.code,
         law.constants(theta[K - S :]), h, dlogh, gradient,
     )  # fmt: skip
     if not (np.isfinite(value) and np.isfinite(gradient).all()):

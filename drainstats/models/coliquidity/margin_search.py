@@ -11,7 +11,14 @@ from drainstats.models.base import free_directions
 from drainstats.models.coliquidity.margin_coordinates import Coordinates, Pieces
 from drainstats.models.coliquidity.margin_data import Sample
 from drainstats.models.coliquidity.margin_laws import LAWS
-from drainstats.models.coliquidity.margin_paths import VariancePath, evaluate, levels_before, scores, starting_level
+from drainstats.models.coliquidity.margin_paths import (
+    ROUND,
+    VariancePath,
+    evaluate,
+    levels_before,
+    scores,
+    starting_level,
+)
 from drainstats.models.optimise import Minimum, minimise, minimise_at_bounds
 from drainstats.typing import FloatArray
 
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
 # Below GAP per observation the search is done; a fit has converged when it leaves less than LOSS of log-likelihood.
 GAP = 1e-7
 LOSS = 1e-3
+# The search for an EGARCH first looks for the hill, with |z| rounded so far, then for its top.
+FIRST_ROUND = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +96,10 @@ class _Task:
     sample: Sample
     level: FloatArray
     coordinates: Coordinates
+    rounding: float = ROUND
 
     def path(self, theta: FloatArray) -> VariancePath:
-        return evaluate(self.spec, self.sample, theta, self.level)
+        return evaluate(self.spec, self.sample, theta, self.level, self.rounding)
 
     def loss(self, u: FloatArray) -> tuple[float, FloatArray]:
         theta, jacobian = self.coordinates.theta(u)
@@ -118,7 +128,10 @@ def fit_series(spec: GARCH, raw: Sample, names: list[str]) -> SeriesFit:
     task = _Task(spec, sample, starting_level(spec, residuals / scale), coordinates)
     in_mean = np.full(M, scale)
     in_mean[lagged] = 1.0
-    u, count = _search(task, np.linalg.solve(coordinates.turn, mean / in_mean))
+    u, count = _search(replace(task, rounding=FIRST_ROUND), np.linalg.solve(coordinates.turn, mean / in_mean))
+    if spec.exponential:
+        found = minimise(task.loss, u, _outer_product_metric(task, u))
+        u, count = found.x, count + found.evaluations
     point = _settle(task, coordinates.pieces(u))
     if not point.gap < GAP:
         point = _polish(task, point)
