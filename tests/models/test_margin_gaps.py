@@ -143,8 +143,9 @@ def test_filter_and_forecast_of_series_with_gaps(ragged):
         np.testing.assert_allclose(again.std_resid, res.std_resid, rtol=1e-12)
         assert again.loglikelihood == pytest.approx(res.loglikelihood, abs=1e-8)
         cut = res.filter(ragged.iloc[:500])
-        rows = len(cut.index) - 5
-        np.testing.assert_array_equal(cut.std_resid.iloc[:rows], again.std_resid.iloc[:rows])
+        past = again.conditional_volatility.iloc[: len(cut.index)]
+        pd.testing.assert_frame_equal(cut.conditional_volatility, past)
+        pd.testing.assert_frame_equal(cut.std_resid, again.std_resid.iloc[: len(cut.index)])
         # B ended 60 rows before the table: the forecast of its 61st step is the table's first.
         short = spec.fit(ragged["B"].iloc[:-60])
         np.testing.assert_allclose(res.forecast(3)["B"], short.forecast(63).iloc[60:, 0], rtol=1e-9)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One series as the recursion takes it, from the first row with a known shock to the last.
+    """One series as the recursion takes it, from the first row with a known shock on.
 
     y (T,): NaN where the shock is not known; X (T, M): regressors of the mean, 0 there; W (T, V): regressors of the
     variance; first: the row of the table where it begins; rows: number of known shocks.
@@ -58,8 +58,18 @@ def plain_sample(spec: GARCH, y: FloatArray) -> Sample:
     return Sample(np.ascontiguousarray(y), X, np.empty((len(y), 0)), 0, len(y))
 
 
-def make_sample(spec: GARCH, past: FloatArray, y: FloatArray, mean_x: FloatArray, variance_x: FloatArray) -> Sample:
-    """Put one series (T,) behind its ``past`` (L,) beside its regressors (T, k); cut to the rows that can be used."""
+def make_sample(
+    spec: GARCH,
+    past: FloatArray,
+    y: FloatArray,
+    mean_x: FloatArray,
+    variance_x: FloatArray,
+    to_end: bool = False,
+) -> Sample:
+    """Put one series (T,) behind its ``past`` (L,) beside its regressors (T, k); cut to the rows that can be used.
+
+    ``to_end``: rows after the last known shock stay.
+    """
     lagged = lag_columns(spec, np.concatenate([past, y]), len(y))
     ones = np.ones((len(y), 0 if spec.mean == "zero" else 1))
     X = np.concatenate([ones, lagged, mean_x], axis=1) if lagged.size or mean_x.size else ones
@@ -69,7 +79,7 @@ def make_sample(spec: GARCH, past: FloatArray, y: FloatArray, mean_x: FloatArray
     places = np.flatnonzero(known)
     if len(places) == len(y):
         return Sample(np.ascontiguousarray(y), X, variance_x, 0, len(y))
-    first, end = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+    first, end = (int(places[0]), len(y) if to_end else int(places[-1]) + 1) if len(places) else (0, 0)
     y, X = np.where(known, y, np.nan)[first:end], np.where(known[:, None], X, 0.0)[first:end]
     return Sample(y, X, variance_x[first:end], first, len(places))
 

@@ -39,7 +39,7 @@ def variances(result: GARCHResult, horizon: int, variance_x: Any) -> pd.DataFram
     steps = _steps(horizon)
     W = result.matched("variance_x", variance_x, steps)
     out = np.full((horizon, len(result.fits)), np.nan)
-    h, known, parts = result.volatility_values**2, result.known, coefficients(result)
+    h, known, parts = result.volatility_values**2, result._known, coefficients(result)
     z = result.std_resid_values
     for i in range(len(result.fits)):
         rows = np.flatnonzero(known[:, i])

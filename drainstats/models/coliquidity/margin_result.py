@@ -64,7 +64,9 @@ class GARCHResult(Estimates):
         from drainstats.models.coliquidity.margin_data import make_sample
 
         fit = self.fits[i]
-        raw = make_sample(self.spec, self.past[:, i], self.y[:, i], self.mean_x, self.variance_x)
+        # Of new data nothing is known yet about a series' end: its variance goes on to the last row.
+        on = self.origin is not None
+        raw = make_sample(self.spec, self.past[:, i], self.y[:, i], self.mean_x, self.variance_x, on)
         return raw.scaled(fit.shift, fit.scale, self.spec.lagged, fit.loads)
 
     @cached_property
@@ -86,7 +88,7 @@ class GARCHResult(Estimates):
         return np.array([f.scale for f in self.fits])
 
     @property
-    def known(self) -> BoolArray:
+    def _known(self) -> BoolArray:
         """(T, N): where the shock is known."""
         return ~np.isnan(self._paths[1])
 
@@ -96,7 +98,7 @@ class GARCHResult(Estimates):
 
         What a joint Gaussian likelihood starts from; equal to ``loglikelihood`` under ``dist="normal"``.
         """
-        vol, z = self.volatility_values[self.known], self.std_resid_values[self.known]
+        vol, z = self.volatility_values[self._known], self.std_resid_values[self._known]
         return float(-np.log(vol).sum() - 0.5 * (np.log(2.0 * np.pi) * z.size + (z**2).sum()))
 
     @property
@@ -118,7 +120,8 @@ class GARCHResult(Estimates):
     def conditional_volatility(self) -> Any:
         """Conditional standard deviations in the units of ``y``; row t uses rows before t (and the start).
 
-        NaN before the first and after the last known shock of a series; there inside gaps.
+        There inside gaps, NaN before the first known shock of a series and after its last; filtered, it goes on by
+        expectation to the last row, as nothing says yet that a series has ended.
         """
         return self._dress(self.volatility_values, "conditional_volatility")
 
@@ -207,7 +210,7 @@ class GARCHResult(Estimates):
     def pull_back(self, slope: FloatArray) -> FloatArray:
         """Turn d f / d z (T, N) into d f / d parameters (N K,), standardised; rows without a shock do not count."""
         h, _, dlogh = self._paths
-        slope = np.where(self.known, slope, 0.0)
+        slope = np.where(self._known, slope, 0.0)
         out = -0.5 * np.einsum("ti,itk->ik", slope * np.nan_to_num(self.std_resid_values), dlogh)
         for i, _, sample in self._fitted:
             rows = slice(sample.first, sample.first + len(sample.y))
