@@ -76,8 +76,9 @@ def test_likelihood_and_scores_equal_their_twin(a, b, g, convention):
             np.testing.assert_allclose(scores[:, k], (up - down) / 2e-6, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("convention", ["engle", "rmgarch", "mfe", "multiarch"])
-@pytest.mark.parametrize("order", [(1, 1), (2, 1)])
+@pytest.mark.parametrize(
+    ("convention", "order"), [("engle", (2, 1)), ("rmgarch", (1, 1)), ("mfe", (1, 1)), ("multiarch", (1, 1))]
+)
 def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, convention, order):
     """Perturb a margin parameter, remake residuals, S, N and pre-sample, difference the exact scores."""
     spec = ds.ADCC(order=order, convention=convention)
@@ -160,7 +161,7 @@ def test_filter_forecast_and_simulation(res, panel):
     np.testing.assert_allclose(res.forecast(1).covariance[0], res.filter(longer).covariance[-1], rtol=1e-10)
     np.testing.assert_allclose(res.forecast(4000).correlation[-1], to_correlation(res.target[0]), atol=1e-6)
     y = res.simulate(6000, seed=3)
-    pd.testing.assert_frame_equal(y, res.simulate(6000, seed=3))
+    pd.testing.assert_frame_equal(res.simulate(50, seed=3), res.simulate(50, seed=3))
     np.testing.assert_allclose(res.filter(y).std_resid.corr(), to_correlation(res.target[0]), atol=0.06)
 
 

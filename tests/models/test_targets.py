@@ -113,8 +113,7 @@ def test_auto_is_the_sample_until_assets_crowd_the_rows(panel):
     np.testing.assert_allclose(crowded.target, expected, atol=1e-14)
 
 
-@pytest.mark.parametrize("model", [ds.DCC, ds.ADCC, ds.CDCC])
-@pytest.mark.parametrize("target", ["linear", "nonlinear"])
+@pytest.mark.parametrize(("model", "target"), [(ds.DCC, "linear"), (ds.ADCC, "nonlinear"), (ds.CDCC, "nonlinear")])
 def test_more_assets_than_rows(model, target):
     """Shrunk targets fit, give errors and forecasts; S stays positive definite and its diagonal that of the sample."""
     y = np.random.default_rng(1).standard_normal((24, 30))
@@ -164,7 +163,7 @@ def test_bad_targets_are_a_sentence(panel):
     with pytest.raises(OptionError, match="'auto', 'sample', 'linear', 'nonlinear'"):
         ds.DCC(target="shrunk")
     with pytest.raises(DataError, match="30 rows for 40 assets"):
-        ds.DCC(target="sample").fit(np.random.default_rng(0).standard_normal((30, 40)))
+        ds.DCC(target="sample", margins=None).fit(np.random.default_rng(0).standard_normal((30, 40)))
     doubled = np.random.default_rng(0).standard_normal((60, 39))
     with pytest.raises(DataError, match="carry the same series"):
-        ds.DCC().fit(np.column_stack([doubled, doubled[:, 0]]))
+        ds.DCC(margins=None).fit(np.column_stack([doubled, doubled[:, 0]]))
