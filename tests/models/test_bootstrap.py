@@ -49,6 +49,9 @@ def test_moments_and_quantiles_are_those_of_the_rows(res, found):
     plain, basic = found.conf_int(0.8), found.conf_int(0.8, "basic")
     np.testing.assert_allclose(plain, np.quantile(table, [0.1, 0.9], axis=0).T)
     np.testing.assert_allclose(basic["lower"] + plain["upper"], 2.0 * res.params)
+    normal = found.conf_int(0.8, "normal")
+    np.testing.assert_allclose(normal.mean(axis=1), 2.0 * res.params - table.mean(axis=0))
+    np.testing.assert_allclose(normal.diff(axis=1)["upper"], 2.0 * 1.2815516 * found.std_errors, rtol=1e-6)
     assert (found.conf_int(0.9)["lower"] <= plain["lower"]).all()
     # The correlation: the error of 40 draws' deviation is 11 %, three of them and the asymptotic error's own.
     name = res.params.index[-1]

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option, check_whole
+from drainstats.models.base import UNBOUNDED, intervals
 from drainstats.parallel import Failure, pmap
 
 
@@ -53,24 +54,31 @@ class Bootstrap:
         """Mean estimate minus the value that the samples were drawn with."""
         return (self._used.mean() - self.estimates).rename("bias")
 
-    def conf_int(self, level: float = 0.95, method: Literal["percentile", "basic"] = "percentile") -> pd.DataFrame:
-        """Intervals from the quantiles of the samples' estimates.
+    def conf_int(
+        self, level: float = 0.95, method: Literal["percentile", "basic", "normal"] = "percentile"
+    ) -> pd.DataFrame:
+        """Intervals from the samples' estimates.
 
         Parameters
         ----------
         level : float, default 0.95
-        method : {"percentile", "basic"}, default "percentile"
+        method : {"percentile", "basic", "normal"}, default "percentile"
             "percentile": the quantiles themselves, which keep the bounds of a parameter. "basic": the estimate minus
-            the quantiles of the errors, which takes the bias out and may leave the bounds.
+            the quantiles of the errors, which takes the bias out and may leave the bounds. "normal": the estimate
+            without its bias, plus and minus standard errors; some fifty samples will do.
 
         Returns
         -------
         DataFrame
             Columns ``lower`` and ``upper``, one row a parameter.
         """
-        check_option("method", method, ["percentile", "basic"])
+        check_option("method", method, ["percentile", "basic", "normal"])
         if not 0.0 < level < 1.0:
             raise OptionError(f"level={level!r} must lie between 0 and 1.")
+        if method == "normal":
+            centre = (self.estimates - self.bias).to_numpy()
+            ends = intervals(centre, self.std_errors.to_numpy(), np.tile(UNBOUNDED, (len(centre), 1)), level)
+            return pd.DataFrame(ends, index=self.estimates.index, columns=["lower", "upper"])
         low, high = (self._used.quantile(0.5 + side * level / 2.0) for side in (-1.0, 1.0))
         if method == "basic":
             low, high = 2.0 * self.estimates - high, 2.0 * self.estimates - low
