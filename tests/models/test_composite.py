@@ -13,6 +13,7 @@ import pytest
 
 import drainstats as ds
 from drainstats.errors import DataError, OptionError, SizeError
+from drainstats.models.base import long_run
 from drainstats.models.coliquidity import correlation
 from drainstats.models.coliquidity.composite_search import Pairs, moments
 from drainstats.models.coliquidity.correlation import CorrelationResult
@@ -94,6 +95,8 @@ def test_one_pair_is_dcc():
         np.testing.assert_allclose(np.sqrt(np.diag(ours)), np.sqrt(np.diag(theirs)), rtol=5e-6)
         scale = np.sqrt(np.outer(np.diag(theirs), np.diag(theirs)))
         np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-5)
+    joint = composite._moments().influences("three_step")
+    np.testing.assert_allclose(long_run(joint, 0), composite.param_covariance, rtol=1e-9, atol=1e-16)
     np.testing.assert_allclose(composite.correlation, full.correlation, atol=1e-10)
 
 

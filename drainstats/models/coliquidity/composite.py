@@ -12,7 +12,8 @@ near zero when N is not small against T, this one is not. A pair's own target is
 paths use, is shrunk when N / T > 0.1.
 
 Standard errors are those of Godambe (1960): scores summed over pairs by time step, the first step and the targets of
-the pairs stacked by their influences, so that no matrix over all parameters is built.
+the pairs stacked by their influences, so that no matrix over all parameters is built. The targets' noise is serially
+dependent and is whitened by the recursion, as in `DCC`.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ from drainstats.models.coliquidity.composite_search import (
     quadratic_forms,
 )
 from drainstats.models.coliquidity.correlation import to_correlation
-from drainstats.models.coliquidity.dcc import DCCResult, Recursion
 from drainstats.models.coliquidity.given_margins import margins_of
 from drainstats.models.coliquidity.inference import whitened
 from drainstats.models.coliquidity.inputs import COMPLETE_PAIRS, check_target, complete_rows, whole
 from drainstats.models.coliquidity.margins import GARCHResult
+from drainstats.models.coliquidity.recursion import DCCResult, Recursion
 from drainstats.models.coliquidity.shrinkage import METHODS, shrink_correlation
 from drainstats.typing import FloatArray, IntArray
 
@@ -161,14 +162,12 @@ class CompositeDCC(Recursion):
             return to_correlation(z.T @ z / len(z))
         return shrink_correlation(z, method).correlation.to_numpy()  # type: ignore[arg-type]
 
-    def moments(
-        self, margins: GARCHResult, target: FloatArray, psi: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Scores of psi (T, k), their mean derivative in the margins (k, N K) and in psi (k, k)."""
+    def moments(self, margins: GARCHResult, target: FloatArray, psi: FloatArray) -> tuple[FloatArray, ...]:
+        """Scores of psi (T, k), their mean derivative in margins (k, N K) and psi (k, k), the targets' noise (T, k)."""
         found = moments(self._pairs(margins.std_resid_values, margins.columns), margins, self.weights, psi)
-        return found.scores, found.cross, found.inner
+        return found.scores, found.cross, found.inner, found.through
 
-    def _check(self, y: Any, least: int) -> Wide:
+    def complete(self, y: Any, least: int) -> Wide:
         """Two assets or more; more assets than rows are fine when S is shrunk."""
         wide = complete_rows(y, max(least, 12), remedy=COMPLETE_PAIRS)
         rows, assets = wide.values.shape
@@ -199,7 +198,7 @@ class CompositeDCC(Recursion):
         OptionError
             More random pairs than there are.
         """
-        margins = margins_of(self.margins, y, self._check)
+        margins = margins_of(self.margins, y, self.complete)
         z = margins.std_resid_values
         pairs = self._pairs(z, margins.columns)
         alike = np.flatnonzero(np.abs(pairs.level) > 1.0 - 1e-9)

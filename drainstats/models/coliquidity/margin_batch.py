@@ -163,7 +163,7 @@ class _Search:
         N, T, eye = *self.y.shape, np.eye(4)
         ridge = 1e-6 * np.trace(now.curvature, axis1=1, axis2=2)[:, None, None] * eye
         fixed = 0.0 if self.has_mean else np.diag([1.0, 0.0, 0.0, 0.0])
-        sound = np.isfinite(now.curvature).all(axis=(1, 2))[:, None, None]
+        sound = np.asarray(np.isfinite(now.curvature).all(axis=(1, 2)))[:, None, None]
         metric = np.linalg.inv(np.where(sound, now.curvature + ridge + fixed, eye))
         length, tries = np.ones(N), np.zeros(N, dtype=np.int64)
         for _ in range(PASSES):
