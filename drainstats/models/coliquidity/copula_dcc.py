@@ -17,7 +17,7 @@ in the limit of ever rarer events; under the normal it is 0.
 Standard errors are those of three steps, margins, target, copula: with fitted laws the margins' scores, shapes
 included, enter through x; with ranks the sampling error of the ranks does (Genest, Ghoudi and Rivest, 1995), while the
 parameters that filter the residuals do not count, as Chen and Fan (2006), Journal of Econometrics 135, 125-154, show
-for a constant copula.
+for a constant copula. `inference` has the formulas.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from drainstats.models.coliquidity.correlation import (
 )
 from drainstats.models.coliquidity.dcc import DCC
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
+from drainstats.models.coliquidity.inference import stacked, whitened
 from drainstats.models.coliquidity.margins import GARCH
 from drainstats.models.coliquidity.pit import Areas, areas, by_laws, by_ranks, in_shape, laws_of, log_density, quantiles
 from drainstats.typing import FloatArray
@@ -222,26 +223,16 @@ class CopulaDCCResult(CorrelationResult):
             yield to_correlation(q)
 
     def _moments(self) -> Moments:
-        from scipy.linalg import block_diag
-
         from drainstats.models.coliquidity.copula_search import moments, noise_of_ranks
 
-        margins = self.margins
-        scores, cross, inner, noise = moments(self.spec.recursion, self.at, self._psi)
-        K, k = margins.bread.shape[0], len(self._psi)
-        bread = np.zeros((K + k, K + k))
-        bread[:K, :K], bread[K:, K:] = margins.bread, inner
+        margins, spec = self.margins, self.spec.recursion
+        scores, slopes, inner, noise = moments(spec, self.at, self._psi)
+        weights, cross = spec.weights(self._psi), np.zeros((len(inner), len(margins.bread)))
         if self.spec.transform == "empirical":
-            scores = scores + noise_of_ranks(self.at, cross)
-        elif K:
-            bread[K:, :K] = self._through_margins(cross) / len(scores)
-        return Moments(
-            bread,
-            np.concatenate([margins.score_values, scores], axis=1),
-            np.asarray(block_diag(margins.basis, self.basis)),
-            np.concatenate([margins.units, np.ones(k)]),
-            np.concatenate([np.zeros((len(noise), K)), noise], axis=1),
-        )
+            scores = scores + noise_of_ranks(self.at, slopes)
+        elif len(margins.bread):
+            cross = self._through_margins(slopes) / len(scores)
+        return stacked(margins, scores, cross, inner, self.basis, whitened(noise, weights.a, weights.b))
 
     @property
     def _ranges(self) -> FloatArray:

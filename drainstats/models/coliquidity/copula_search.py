@@ -92,7 +92,7 @@ class Slopes:
     """First derivatives of the log-likelihood.
 
     in_weights (P + Q,): sums of scores; value: the log-likelihood; in_u (T, N): in the probabilities, through scores,
-    shocks and target; by_target (T,): in the weight of each row in the target.
+    shocks and target; by_target (T,): what each row's products add through the target.
     """
 
     in_weights: FloatArray
@@ -114,20 +114,14 @@ def _slopes(spec: DCC, at: Areas, psi: FloatArray) -> Slopes:
 
     state, weights, N = state_at(spec, at, psi), spec.weights(psi), at.area.shape[1]
     value, one = likelihood(spec, state, psi, scores=True, slopes=True)
-    x, shape, S = state.x, spec.shape(psi), state.target
+    x, shape = state.x, spec.shape(psi)
     in_x, in_targets, in_before = one.direct.copy(), np.zeros((2, N, N)), np.zeros((3, N, N))
     kernels.dcc_adjoint(x, weights.a, weights.b, weights.g, one.slopes, in_x, in_targets, in_before)
-    in_x += spec.pull_start(x, S, in_targets, in_before)
+    through, by_target = spec.pull_start(x, state.target, in_targets, in_before)
+    in_x += through
     # What the margins of the copula take back: weight * x, after the x of the normal margins that `direct` counts.
     in_x += (spec.law.weight((x**2).ravel(), 1, shape).reshape(x.shape) - 1.0) * x
     in_u = in_x / np.exp(log_density(spec.dist, x, shape))
-    in_S = in_targets[0] + in_before[2]
-    if spec.convention == "engle":
-        in_S += in_before[0]
-        second = (x**2).mean(axis=0)
-        in_S = in_S / np.sqrt(np.outer(second, second)) - np.diag((in_S * S).sum(axis=1) / second)
-    far = x if spec.convention == "engle" else x - x.mean(axis=0)
-    by_target = np.einsum("ti,ij,tj->t", far, in_S, far, optimize=True)
     return Slopes(one.scores[:, : len(weights)].sum(axis=0), float(value.sum()), in_u, by_target)
 
 
