@@ -46,13 +46,13 @@ def test_moments_and_quantiles_are_those_of_the_rows(res, found):
     table = found.params.to_numpy()
     np.testing.assert_allclose(found.bias, table.mean(axis=0) - res.params)
     np.testing.assert_allclose(found.std_errors, table.std(axis=0, ddof=1))
-    plain, basic = found.conf_int(0.8), found.conf_int(0.8, "basic")
+    plain, basic = found.conf_int(0.8, "percentile"), found.conf_int(0.8)
     np.testing.assert_allclose(plain, np.quantile(table, [0.1, 0.9], axis=0).T)
     np.testing.assert_allclose(basic["lower"] + plain["upper"], 2.0 * res.params)
     normal = found.conf_int(0.8, "normal")
     np.testing.assert_allclose(normal.mean(axis=1), 2.0 * res.params - table.mean(axis=0))
     np.testing.assert_allclose(normal.diff(axis=1)["upper"], 2.0 * 1.2815516 * found.std_errors, rtol=1e-6)
-    assert (found.conf_int(0.9)["lower"] <= plain["lower"]).all()
+    assert (found.conf_int(0.9, "percentile")["lower"] <= plain["lower"]).all()
     # The correlation: the error of 40 draws' deviation is 11 %, three of them and the asymptotic error's own.
     name = res.params.index[-1]
     assert found.std_errors[name] == pytest.approx(res.std_errors[name], rel=0.4)
@@ -103,7 +103,7 @@ def test_samples_that_cannot_be_fitted_are_rows_with_a_reason():
     assert not draws.status["converged"][failed].any()
     kept = draws.params[~(failed | missing)]["m"]
     assert draws.bias["m"] == pytest.approx(kept.mean())
-    np.testing.assert_allclose(draws.conf_int(0.5).loc["m"], kept.quantile([0.25, 0.75]))
+    np.testing.assert_allclose(draws.conf_int(0.5, "percentile").loc["m"], kept.quantile([0.25, 0.75]))
 
 
 def test_bad_choices_are_sentences(res, found):

@@ -197,7 +197,8 @@ def test_coverage_of_every_interval():
         for method in ("wald", "transformed", "profile"):
             ends = fit.conf_int(method=method).reindex(truth.index)
             inside = (ends["lower"] <= truth) & (truth <= ends["upper"])
-            hits.setdefault(method, []).append(inside.where(ends["lower"].notna(), np.nan).astype(float))
-    for rows in hits.values():
-        coverage = pd.DataFrame(rows).mean().dropna()
-        assert (coverage >= 0.85).all(), coverage.to_dict()
+            hits.setdefault(method, []).append(inside)
+    rates = pd.DataFrame({method: pd.DataFrame(rows).mean() for method, rows in hits.items()})
+    # Three standard errors below. Wald intervals of alpha are short, 91 % in the table, and margins have no profile.
+    assert (rates.loc[NAMES] >= 0.95 - 3.0 * 0.028).all(axis=None), rates
+    assert rates.loc["0.alpha1", "transformed"] >= 0.95 - 3.0 * 0.028, rates

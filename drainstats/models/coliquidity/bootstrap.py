@@ -54,18 +54,17 @@ class Bootstrap:
         """Mean estimate minus the value that the samples were drawn with."""
         return (self._used.mean() - self.estimates).rename("bias")
 
-    def conf_int(
-        self, level: float = 0.95, method: Literal["percentile", "basic", "normal"] = "percentile"
-    ) -> pd.DataFrame:
+    def conf_int(self, level: float = 0.95, method: Literal["percentile", "basic", "normal"] = "basic") -> pd.DataFrame:
         """Intervals from the samples' estimates.
 
         Parameters
         ----------
         level : float, default 0.95
-        method : {"percentile", "basic", "normal"}, default "percentile"
-            "percentile": the quantiles themselves, which keep the bounds of a parameter. "basic": the estimate minus
-            the quantiles of the errors, which takes the bias out and may leave the bounds. "normal": the estimate
-            without its bias, plus and minus standard errors; some fifty samples will do.
+        method : {"percentile", "basic", "normal"}, default "basic"
+            "basic": the estimate minus the quantiles of the errors, which takes the bias out and may leave the bounds.
+            "normal": the estimate without its bias, plus and minus standard errors; some fifty samples will do.
+            "percentile": the quantiles themselves, which keep the bounds of a parameter and count its bias twice: not
+            for b of many assets in a short sample (docs/coverage.md).
 
         Returns
         -------
