@@ -1,10 +1,11 @@
 """The recursion of DCC(P, Q) with exact derivatives when some residuals are missing.
 
-    Q[t] = (1 - sum a - sum b) S + sum a_i X[t-i] + sum b_j Q[t-j]
+    Q[t] = (1 - sum a - sum b) S + sum a_i X[t-i] + sum b_j Q[t-j] + b_1 k[t-1] (X[t-1] - Q[t-1])
     X[t] = E[z z' | z_o] = V + m m',   V = R - R_.o R_oo^-1 R_o.,   m = R_.o R_oo^-1 z_o,   R = R[t]
 
 o are the assets seen at t. Where all are seen X = z z'; where none is, X = R. With u = R_oo^-1 z_o and
-C = I - R_.o R_oo^-1, whose rows o vanish, a change of R moves X by  C dR C' + dm m' + m dm',  dm = C dR u.
+C = I - R_.o R_oo^-1, whose rows o vanish, a change of R moves X by  C dR C' + dm m' + m dm',  dm = C dR u. The gain k
+depends on what is seen and on (a_1, b_1) only; without holes it is zero.
 """
 
 from __future__ import annotations
@@ -16,16 +17,47 @@ from drainstats.typing import BoolArray, FloatArray
 
 
 @kernel
+def ragged_gains(seen: BoolArray, a: float, b: float, gain: FloatArray) -> None:
+    """What b k[t-1] is in row t, and its derivatives in a and b; ``gain`` (3, T).
+
+    k is the mean over the pairs seen in a row of p / (1 + p), and p, what is not known of Q_ij in units of the variance
+    of its news, goes to b^2 p / (1 + p) where the pair is seen and to (a + b)^2 p + a^2 where it is not.
+    """
+    n = seen.shape[1]
+    p, in_a, in_b, r = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n)), a + b
+    gain[0, 0] = gain[1, 0] = gain[2, 0] = 0.0
+    for t in range(1, seen.shape[0]):
+        total, total_a, total_b, count = 0.0, 0.0, 0.0, 0
+        for i in range(n):
+            for j in range(i):
+                x, move_a, move_b = p[i, j], in_a[i, j], in_b[i, j]
+                if seen[t - 1, i] and seen[t - 1, j]:
+                    k = x / (1.0 + x)
+                    move_a /= (1.0 + x) ** 2
+                    move_b /= (1.0 + x) ** 2
+                    total, total_a, total_b, count = total + k, total_a + move_a, total_b + move_b, count + 1
+                    p[i, j], in_a[i, j], in_b[i, j] = b * b * k, b * b * move_a, b * b * move_b + 2.0 * b * k
+                else:
+                    p[i, j] = r * r * x + a * a
+                    in_a[i, j] = r * r * move_a + 2.0 * r * x + 2.0 * a
+                    in_b[i, j] = r * r * move_b + 2.0 * r * x
+        share = 1.0 / max(count, 1)
+        gain[0, t] = b * total * share
+        gain[1, t] = b * total_a * share
+        gain[2, t] = (total + b * total_b) * share
+
+
+@kernel
 def ragged_advance(
     path: FloatArray, z: FloatArray, seen: BoolArray, t0: int, intercept: FloatArray, target: FloatArray,
-    a: FloatArray, b: FloatArray,
+    a: FloatArray, b: FloatArray, gain: FloatArray,
 ) -> None:  # fmt: skip
     """Fill a stretch of Q, X, dQ / d psi and dX / d psi, psi = (a, b), from the steps before it.
 
     ``path`` (2 or 2 + 2 K, m + C, M) packed lower triangles in these layers, m = max(P, Q) old steps before the C
     current ones; ``z`` (T, N) residuals, zero where not ``seen`` (T, N), the first current ones in row ``t0``;
-    ``intercept`` (M,) the part of Q that does not move; ``target`` (M,) S. It is one function because parts of it would
-    be compiled twice.
+    ``intercept`` (M,) the part of Q that does not move; ``target`` (M,) S; ``gain`` (3, T) from `ragged_gains`. It is
+    one function because parts of it would be compiled twice.
     """
     P, K, n = a.shape[0], a.shape[0] + b.shape[0], z.shape[1]
     m, D = max(P, b.shape[0]), path.shape[0] // 2 - 1
@@ -39,13 +71,17 @@ def ragged_advance(
                 q += a[k] * path[1, s - 1 - k, c]
             for k in range(P, K):
                 q += b[k - P] * path[0, s - 1 - k + P, c]
-            path[0, s, c] = q
+            news = path[1, s - 1, c] - path[0, s - 1, c]
+            path[0, s, c] = q + gain[0, t] * news
             for d in range(D):
                 slope = (path[1, s - 1 - d, c] if d < P else path[0, s - 1 - d + P, c]) - target[c]
                 for k in range(P):
                     slope += a[k] * path[2 + K + d, s - 1 - k, c]
                 for k in range(P, K):
                     slope += b[k - P] * path[2 + d, s - 1 - k + P, c]
+                slope += gain[0, t] * (path[2 + K + d, s - 1, c] - path[2 + d, s - 1, c])
+                if d == 0 or d == P:
+                    slope += gain[1 if d == 0 else 2, t] * news
                 path[2 + d, s, c] = slope
         c, whole = 0, True
         for i in range(n):

@@ -42,9 +42,9 @@ def punch(z, kind, seed=0):
 
 def ragged_twin(z, S, a, b):
     """(R, log-likelihood by step) by the formula, with solves on the seen assets."""
-    Q, X, R, value = [S] * 5, [S] * 5, [], []
+    Q, X, R, value, p, gain = [S] * 5, [S] * 5, [], [], np.zeros_like(S), 0.0
     for row in z:
-        q = (1.0 - sum(a) - sum(b)) * S
+        q = gain * (X[-1] - Q[-1]) + (1.0 - sum(a) - sum(b)) * S
         q = q + sum(w * X[-1 - i] for i, w in enumerate(a)) + sum(w * Q[-1 - j] for j, w in enumerate(b))
         r = q / np.sqrt(np.outer(np.diag(q), np.diag(q)))
         seen = np.isfinite(row)
@@ -55,6 +55,12 @@ def ragged_twin(z, S, a, b):
             x = r - r[:, seen] @ np.linalg.solve(inner, r[seen]) + np.outer(mean, mean)
             v = -0.5 * (np.linalg.slogdet(inner)[1] + row[seen] @ np.linalg.solve(inner, row[seen]))
         Q.append(q), X.append(x), R.append(r), value.append(v)
+        both = np.outer(seen, seen)
+        pairs = both & ~np.eye(len(S), dtype=bool)
+        if len(b):
+            k = p / (1.0 + p)
+            gain = b[0] * k[pairs].mean() if pairs.any() else 0.0
+            p = np.where(both, b[0] ** 2 * k, (a[0] + b[0]) ** 2 * p + a[0] ** 2)
     return np.array(R), np.array(value)
 
 
@@ -290,12 +296,9 @@ def test_bad_input_is_a_sentence(panel, res):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "bias"), [("random", 0.02), ("listings", 0.008), ("blocks", 0.008)])
-def test_estimates_and_intervals_with_30_percent_missing(kind, bias):
-    """Thirty samples: the standard error of a coverage of 0.95 is 0.04, that of a mean of a about 0.003.
-
-    What was not seen has moved Q too, and a makes up for it: holes at random raise it by about a sixth.
-    """
+@pytest.mark.parametrize("kind", ["random", "listings", "blocks"])
+def test_estimates_and_intervals_with_30_percent_missing(kind):
+    """Thirty samples: the standard error of a coverage of 0.95 is 0.04, that of a mean of a about 0.003."""
     truth = pd.Series({"a1": 0.05, "b1": 0.90, "0.alpha1": 0.08})
     hits, estimates = [], []
     for seed in range(30):
@@ -306,5 +309,5 @@ def test_estimates_and_intervals_with_30_percent_missing(kind, bias):
         estimates.append(fit.params[truth.index])
     coverage, off = pd.DataFrame(hits).mean(), pd.DataFrame(estimates).mean() - truth
     assert (coverage >= 0.8).all(), coverage.to_dict()
-    assert -0.006 < off["a1"] < bias, off.to_dict()
+    assert abs(off["a1"]) < 0.008, off.to_dict()
     assert -0.04 < off["b1"] < 0.005, off.to_dict()

@@ -1,13 +1,20 @@
 """DCC on a panel with holes: what do assets that are not all seen at once say about their correlation?
 
     log L = sum_t log N(z_o[t]; 0, R_oo[t]),   o the assets seen in row t
-    Q[t] = (1 - sum a - sum b) S + sum_i a_i X[t-i] + sum_j b_j Q[t-j],   X[t] = E[z[t] z[t]' | z_o[t], past]
+    Q[t] = (1 - sum a - sum b) S + sum_i a_i X[t-i] + sum_j b_j Q[t-j] + b_1 k[t-1] (X[t-1] - Q[t-1])
+    X[t] = E[z[t] z[t]' | z_o[t], past]
 
 A row enters by the exact marginal of what it shows; a row without an observation enters by nothing. The news of a pair
 that is not seen is what the model expects of it, given the past and the assets that are seen in the same row. X keeps
 the expectation R[t] that z z' has, and it is positive semi-definite, so that Q stays positive definite; without holes
 it is z z' and the model is Engle's. The cheaper R_ij for every pair that is not complete keeps the expectation only:
 the news of diagonal and pairs come apart, which adds noise to R, and Q may stop being positive definite.
+
+What was not seen has moved Q too, so that Q is not known exactly and what is seen later also corrects it. That is the
+gain k, a Kalman gain averaged over the pairs seen in the row. With p_ij what is not known of Q_ij, in units of the
+variance of its news, k_ij = p_ij / (1 + p_ij); p_ij goes to b_1^2 k_ij where the pair is seen and to
+(a_1 + b_1)^2 p_ij + a_1^2 where it is not. One k for all pairs keeps Q positive definite. Without it a is estimated
+too high by what k should have done.
 """
 
 from __future__ import annotations
@@ -22,7 +29,7 @@ from drainstats.models.coliquidity.dcc import DCC
 from drainstats.models.coliquidity.dcc_passes import LANES, PATH_NUMBERS, Pass, Weights
 from drainstats.models.coliquidity.inference import by_step
 from drainstats.models.coliquidity.missing import pairwise_target
-from drainstats.typing import FloatArray
+from drainstats.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from drainstats.models.coliquidity.dcc_search import Problem
@@ -34,6 +41,16 @@ def unpack(packed: FloatArray, n: int) -> FloatArray:
     out = np.empty((*packed.shape[:-1], n, n))
     out[..., rows, cols] = out[..., cols, rows] = packed
     return out
+
+
+def gains(seen: BoolArray, weights: Weights) -> FloatArray:
+    """b_1 k before each row of ``seen`` (T, N), and its derivatives in a_1 and b_1: (3, T)."""
+    from drainstats.kernels import ragged as kernels
+
+    gain = np.zeros((3, len(seen)))
+    if len(weights.b):
+        kernels.ragged_gains(seen, float(weights.a[0]), float(weights.b[0]), gain)
+    return gain
 
 
 def ragged_walk(
@@ -54,9 +71,9 @@ def ragged_walk(
     seen, filled = np.ones((-(-T // rows) * rows, N), dtype=np.bool_), np.zeros((-(-T // rows) * rows, N))
     seen[:T] = np.isfinite(z)
     filled[:T] = np.where(seen[:T], z, 0.0)
-    intercept = weights.intercept(packed[None])
+    intercept, gain = weights.intercept(packed[None]), gains(seen, weights)
     for t in range(0, T, rows):
-        kernels.ragged_advance(path, filled, seen, t, intercept, packed, weights.a, weights.b)
+        kernels.ragged_advance(path, filled, seen, t, intercept, packed, weights.a, weights.b, gain)
         yield path
         path[:, :m] = path[:, rows:]
 
@@ -155,7 +172,7 @@ def ragged_slopes(z: FloatArray, target: FloatArray, weights: Weights) -> tuple[
     done = ragged_pass(z, target, weights, slopes=True)
     (T, N), (a, b), adjoint = z.shape, (weights.a, weights.b), done.one.slopes
     seen = np.isfinite(z)
-    filled = np.where(seen, z, 0.0)
+    filled, gain = np.where(seen, z, 0.0), gains(seen, weights)[0]
     in_z, in_target = done.one.direct + filled, np.zeros_like(target)
     rows = max(1, PATH_NUMBERS // N**2)
     for first in range((T - 1) // rows * rows, -1, -rows):
@@ -165,6 +182,9 @@ def ragged_slopes(z: FloatArray, target: FloatArray, weights: Weights) -> tuple[
             for k in range(min(len(b), T - 1 - t)):
                 adjoint[t] += b[k] * adjoint[t + 1 + k]
             pulled = sum((a[k] * adjoint[t + 1 + k] for k in range(min(len(a), T - 1 - t))), np.zeros((N, N)))
+            if t + 1 < T and gain[t + 1] > 0.0:
+                adjoint[t] -= gain[t + 1] * adjoint[t + 1]
+                pulled += gain[t + 1] * adjoint[t + 1]
             if seen[t].all():
                 in_z[t] += 2.0 * pulled @ z[t]
             else:

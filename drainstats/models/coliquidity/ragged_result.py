@@ -14,6 +14,7 @@ from drainstats.models.coliquidity.dcc import DCC
 from drainstats.models.coliquidity.inputs import whole
 from drainstats.models.coliquidity.missing import alive, fitted_converged, pairwise_target
 from drainstats.models.coliquidity.ragged import (
+    gains,
     ragged_loglikelihood,
     ragged_moments,
     ragged_problem,
@@ -60,19 +61,24 @@ class RaggedDCCResult(DCCResult):
         """Run new data, with or without holes, through at fixed parameters; row t needs nothing after it."""
         return filter_ragged(self, self.margins.filter(y_new))
 
-    def forecast(self, horizon: int = 1, method: Literal["q", "r"] = "q") -> CorrelationForecast:
+    def forecast(
+        self, horizon: int = 1, method: Literal["q", "r", "simulation"] = "q", draws: int = 1000, seed: int = 0
+    ) -> CorrelationForecast:
         """Forecast as `DCCResult.forecast` does; NaN for an asset that is not alive in the last row."""
-        ahead = super().forecast(horizon, method)
+        ahead = super().forecast(horizon, method, draws, seed)
         gone = ~self._there[-1]
         ahead.correlation[:, gone] = ahead.correlation[:, :, gone] = np.nan
         return ahead
 
-    def _tail(self, m: int) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
+    def tail(self, m: int) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
         z, weights = self.margins.std_resid_values, self.spec.weights(self._psi)
         last = np.empty(0)
         for path in ragged_walk(z, self.target, weights, 1):
             last = path[:2, -m:].copy()
         q, news = unpack(last, z.shape[1])
+        # The gain of the step ahead, as if it were news.
+        ahead = gains(np.isfinite(np.vstack([z, z[-1:]])), weights)[0, -1]
+        news[-1] += ahead / max(weights.a[0], 1e-300) * (news[-1] - q[-1])
         return list(q), list(news), []
 
 
