@@ -101,7 +101,7 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, x):
         z = moved.std_resid_values
         return Driven(z, to_correlation(z.T @ z / len(z)), drivers).evaluate(at)[1].mean(axis=0)
 
-    _, cross, inner, noise = driven_moments(margins.std_resid_values, drivers, margins.pull_back, psi)
+    _, cross, inner, in_moment = driven_moments(margins.std_resid_values, drivers, margins.pull_back, psi)
     for k in range(4):
         ends = []
         for sign in (1.0, -1.0):
@@ -124,7 +124,8 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, x):
             weights = 1.0 + sign * 1e-3 * np.eye(400)[t]
             target = to_correlation((weights[:, None] * z).T @ z)
             ends.append(Driven(z, target, drivers).evaluate(psi)[1].mean(axis=0))
-        np.testing.assert_allclose(noise[t], (ends[0] - ends[1]) / 2e-3 * 400, rtol=1e-3, atol=1e-4)
+        added = np.einsum("i,kij,j->k", z[t], in_moment, z[t])
+        np.testing.assert_allclose(added, (ends[0] - ends[1]) / 2e-3 * 400, rtol=1e-3, atol=1e-4)
 
 
 def test_without_effect_it_is_dcc(panel, x, res):

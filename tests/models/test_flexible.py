@@ -13,7 +13,7 @@ import pytest
 import drainstats as ds
 from drainstats.errors import DataError, OptionError
 from drainstats.models.coliquidity.correlation import to_correlation
-from drainstats.models.coliquidity.flexible_search import loading_moments
+from drainstats.models.coliquidity.flexible_search import loading_moments, target_noise
 from drainstats.models.coliquidity.hadamard_passes import run
 from tests.models import twins
 
@@ -110,7 +110,7 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, spec):
     codes, groups = spec.groups_of(margins.columns)
     G = len(groups)
     psi = np.concatenate([np.linspace(0.18, 0.25, G), np.linspace(0.95, 0.9, G)])
-    _, cross, inner, noise = loading_moments(spec, margins, codes, psi)
+    _, cross, inner, in_moment = loading_moments(spec, margins, codes, psi)
 
     def mean_score(moved, at):
         z = moved.std_resid_values
@@ -133,10 +133,11 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, spec):
         np.testing.assert_allclose(inner[k], slope, rtol=1e-3, atol=1e-3 * np.abs(inner).max())
     z = margins.std_resid_values
 
+    centred = z - z.mean(axis=0)
+
     def score_at(weights):
         """The target from reweighted rows: its derivative in the weight of a row is what that row adds to it."""
         if isinstance(spec, ds.FlexibleDCC) and spec.convention == "rmgarch":
-            centred = z - z.mean(axis=0)
             target = (weights[:, None] * centred).T @ centred / (len(z) - 1)
         else:
             target = to_correlation((weights[:, None] * z).T @ z)
@@ -145,7 +146,16 @@ def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, spec):
     for t in (7, 350):
         step = np.eye(len(z))[t] * 1e-3
         slope = (score_at(1.0 + step) - score_at(1.0 - step)) / 2e-3 * len(z)
-        np.testing.assert_allclose(noise[t], slope, rtol=1e-3, atol=1e-4)
+        row = centred[t] if isinstance(spec, ds.FlexibleDCC) and spec.convention == "rmgarch" else z[t]
+        np.testing.assert_allclose(np.einsum("i,kij,j->k", row, in_moment, row), slope, rtol=1e-3, atol=1e-4)
+    recipe = spec.recipe(z, spec.target(z), codes, psi)
+    noise = target_noise(recipe, in_moment)
+    Q, _ = paths(spec, z, spec.target(z), psi[:G][codes], psi[G:][codes])
+    back = np.eye(3) if recipe.rotation is None else np.linalg.inv(recipe.rotation)
+    reach = (1.0 - recipe.B) / (1.0 - recipe.A - recipe.B)
+    for t in (7, 350):
+        surprise = np.linalg.inv(back) @ (reach * (back @ (np.outer(z[t], z[t]) - Q[t]) @ back)) @ np.linalg.inv(back)
+        np.testing.assert_allclose(noise[t], (in_moment * surprise).sum(axis=(1, 2)), rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +167,10 @@ def test_one_pair_of_loadings_is_dcc(panel, spec):
     np.testing.assert_allclose(one.params.iloc[-2:] ** 2, dcc.params.iloc[-2:], rtol=1e-6)
     assert one.loglikelihood == pytest.approx(dcc.loglikelihood, abs=1e-7)
     np.testing.assert_allclose(one.correlation, dcc.correlation, atol=1e-6)
-    # By the delta method, d a / d alpha = 2 alpha; DCC's may leave out the sampling error of the target.
-    errors = two_step(one).iloc[-2:] * 2.0 * one.params.iloc[-2:]
-    np.testing.assert_allclose(errors, dcc.std_errors.iloc[-2:], rtol=0.02)
+    # By the delta method: d a / d alpha = 2 alpha. The two count the ends of the target's noise differently.
+    for errors, rtol in (("two_step", 1e-4), ("three_step", 0.01)):
+        ours, theirs = (np.sqrt(np.diag(r.covariance_of(errors)))[-2:] for r in (one, dcc))
+        np.testing.assert_allclose(ours * 2.0 * one.params.iloc[-2:], theirs, rtol=rtol)
 
 
 def test_optimum_beats_dcc_and_its_neighbours(panel, res):

@@ -33,8 +33,9 @@ from drainstats.models.coliquidity.correlation import (
     to_correlation,
 )
 from drainstats.models.coliquidity.drivers import Drivers
-from drainstats.models.coliquidity.flexible import shock_root, stacked_moments
+from drainstats.models.coliquidity.flexible import shock_root
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
+from drainstats.models.coliquidity.inference import stacked
 from drainstats.models.coliquidity.inputs import check_target, whole
 from drainstats.models.coliquidity.margins import GARCH
 from drainstats.typing import FloatArray
@@ -204,11 +205,14 @@ class DrivenDCCResult(CorrelationResult):
 
     def _moments(self) -> Moments:
         from drainstats.models.coliquidity.driven_search import driven_moments
+        from drainstats.models.coliquidity.flexible_search import target_noise
 
         z = self.margins.std_resid_values
-        parts = driven_moments(z, self.drivers.scaled, self.margins.pull_back, self._psi)
-        units = np.concatenate([[1.0, 1.0], 1.0 / self.drivers.scale])
-        return stacked_moments(self.margins, parts, self.basis, units)
+        scores, cross, inner, in_moment = driven_moments(z, self.drivers.scaled, self.margins.pull_back, self._psi)
+        noise = target_noise(self._driven.recipe(self._psi), in_moment)
+        whole = stacked(self.margins, scores, cross, inner, self.basis, noise)
+        units = np.concatenate([self.margins.units, [1.0, 1.0], 1.0 / self.drivers.scale])
+        return replace(whole, units=units)
 
     @property
     def _ranges(self) -> FloatArray:

@@ -209,7 +209,7 @@ def _settle(
 def driven_moments(
     z: FloatArray, x: FloatArray, pull_back: Callable[[FloatArray], FloatArray], psi: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Scores of psi (T, k), mean derivatives in the margins (k, N K) and in psi (k, k), noise of the target (T, k)."""
+    """Scores of psi (T, k), their mean derivatives in the margins, in psi, and in the target's moment (k, N, N)."""
     second = z.T @ z / len(z)
     scale = np.sqrt(np.diag(second))
     target = second / np.outer(scale, scale)
@@ -223,5 +223,4 @@ def driven_moments(
         return in_psi, pull_back(in_z + 2.0 / len(z) * z @ in_moment), in_moment
 
     inner, cross, in_moment = central_slopes(gradient, psi, steps, len(z))
-    noise = np.einsum("ti,kij,tj->tk", z, in_moment, z, optimize=True)
-    return problem.evaluate(psi)[1], cross, 0.5 * (inner + inner.T), noise
+    return problem.evaluate(psi)[1], cross, 0.5 * (inner + inner.T), in_moment

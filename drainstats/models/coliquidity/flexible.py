@@ -10,7 +10,7 @@ Franses (2009), Econometric Reviews 28, 612-631, scale S by one number instead o
 target. Entry by entry, S is the mean that Q returns to; but the intercept S * (11' - A - B) need not be positive
 definite when the loadings differ, and then nothing says that Q[t] is. Where it is not, the notes say so.
 
-Standard errors count the margins' first step, the target's dependence on it, and its own sampling error.
+Standard errors count the margins' first step, the target's dependence on it, and its own noise (see `inference`).
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ from drainstats.models.coliquidity.correlation import (
 )
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
 from drainstats.models.coliquidity.hadamard_passes import Pass, Recipe
+from drainstats.models.coliquidity.inference import stacked
 from drainstats.models.coliquidity.inputs import check_target, whole
-from drainstats.models.coliquidity.margins import GARCH, GARCHResult
+from drainstats.models.coliquidity.margins import GARCH
 from drainstats.typing import FloatArray, IntArray
 
 
@@ -224,32 +225,6 @@ def outer_loadings(psi: FloatArray, codes: IntArray) -> tuple[FloatArray, FloatA
     return A, B, dA, dB
 
 
-def stacked_moments(
-    margins: GARCHResult,
-    parts: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
-    basis: FloatArray,
-    units: FloatArray | None = None,
-) -> Moments:
-    """Estimating equations of margins and correlation parameters together.
-
-    ``parts``: scores of the latter (T, k), their mean derivative in the margins (k, K) and in themselves (k, k), and
-    what the sampling error of the target adds to them (T, k). ``units`` (k,): of these parameters, default one.
-    """
-    from scipy.linalg import block_diag
-
-    scores, cross, inner, noise = parts
-    K, k = margins.bread.shape[0], len(inner)
-    bread = np.zeros((K + k, K + k))
-    bread[:K, :K], bread[K:, :K], bread[K:, K:] = margins.bread, cross, inner
-    return Moments(
-        bread,
-        np.concatenate([margins.score_values, scores], axis=1),
-        np.asarray(block_diag(margins.basis, basis)),
-        np.concatenate([margins.units, np.ones(k) if units is None else units]),
-        np.concatenate([np.zeros((len(noise), K)), noise], axis=1),
-    )
-
-
 def shock_root(q: FloatArray) -> FloatArray:
     """Cholesky factor of the correlation of Q, with a sentence when there is none."""
     try:
@@ -309,11 +284,11 @@ class LoadingResult(CorrelationResult):
             yield to_correlation(q[:, np.array(columns)[:, None], columns])
 
     def _moments(self) -> Moments:
-        from drainstats.models.coliquidity.flexible_search import loading_moments
+        from drainstats.models.coliquidity.flexible_search import loading_moments, target_noise
 
         codes, _ = self.spec.groups_of(self.columns)
-        parts = loading_moments(self.spec, self.margins, codes, self._psi)
-        return stacked_moments(self.margins, parts, self.basis)
+        scores, cross, inner, in_moment = loading_moments(self.spec, self.margins, codes, self._psi)
+        return stacked(self.margins, scores, cross, inner, self.basis, target_noise(self._recipe, in_moment))
 
     @property
     def _ranges(self) -> FloatArray:

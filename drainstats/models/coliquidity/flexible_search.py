@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from drainstats.errors import DataError
 from drainstats.models.coliquidity.dcc import DCC
 from drainstats.models.coliquidity.dcc_search import LIMIT, LOSS, STARTING_GRID, CorrelationFit
-from drainstats.models.coliquidity.hadamard_passes import run
+from drainstats.models.coliquidity.hadamard_passes import Recipe, run, walk
 from drainstats.models.optimise import Minimum, coordinates_of, minimise, weights_from
 from drainstats.typing import FloatArray, IntArray
 
@@ -185,7 +186,7 @@ def _intercept(C: FloatArray) -> list[str]:
 def loading_moments(
     spec: LoadingRecursion, margins: GARCHResult, codes: IntArray, psi: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Scores of psi (T, k), mean derivatives in the margins (k, N K) and in psi (k, k), noise of the target (T, k)."""
+    """Scores of psi (T, k), their mean derivatives in the margins, in psi, and in the target's moment (k, N, N)."""
     z = margins.std_resid_values
     target = spec.target(z)
     pairs = psi.reshape(2, -1)
@@ -203,8 +204,23 @@ def loading_moments(
         return one.scores.sum(axis=0), margins.pull_back(in_z), in_moment
 
     inner, cross, in_moment = central_slopes(gradient, psi, steps, len(z))
-    noise = np.einsum("ti,kij,tj->tk", z - centre, in_moment, z - centre, optimize=True)
-    return run(spec.recipe(z, target, codes, psi)).scores, cross, 0.5 * (inner + inner.T), noise
+    return run(spec.recipe(z, target, codes, psi)).scores, cross, 0.5 * (inner + inner.T), in_moment
+
+
+def target_noise(recipe: Recipe, in_moment: FloatArray) -> FloatArray:
+    """What the sampling error of the target adds to the scores (T, k), from their derivatives in its moment (k, N, N).
+
+    The moment is a mean of X[t], which follow each other: summed over time X - S is, entry by entry and but for ends,
+    (1 - B) / (1 - A - B) * (X - G), which nothing foresees (see `inference`).
+    """
+    root = np.eye(len(recipe.A)) if recipe.rotation is None else recipe.rotation
+    weights = (root @ in_moment @ root) * (1.0 - recipe.B) / (1.0 - recipe.A - recipe.B)
+    out, t = np.empty((len(recipe.e), len(weights))), 0
+    for G in walk(replace(recipe, rotation=None), 512):
+        rows = slice(t, t + len(G))
+        news = np.einsum("ti,tj->tij", recipe.e[rows], recipe.e[rows]) - G
+        out[rows], t = np.tensordot(news, weights, ((1, 2), (1, 2))), rows.stop
+    return out
 
 
 def central_slopes(
