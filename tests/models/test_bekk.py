@@ -131,7 +131,7 @@ def test_slopes_in_intercept_and_mean_equal_differences(spec):
 
 @pytest.mark.parametrize("spec", [BEKK(mean="zero"), BEKK(kind="diagonal", asymmetric=True, mean="zero")])
 def test_optimum_is_that_of_a_derivative_free_search(spec):
-    y = simulate(400, 2, seed=3, a=0.2, b=0.93, g=0.3)
+    y = simulate(300, 2, seed=3, a=0.2, b=0.93, g=0.3)
     fit = spec.fit(y)
     assert fit.converged
     S, n = y.T @ y / len(y), np.minimum(y, 0.0)
@@ -151,7 +151,7 @@ def test_optimum_is_that_of_a_derivative_free_search(spec):
     x = fit.params.to_numpy()
     best = loss(x)
     assert fit.loglikelihood == pytest.approx(-best - len(y) * np.log(2.0 * np.pi), abs=1e-8)
-    found = optimize.minimize(loss, 0.97 * x, method="Nelder-Mead", options={"maxfev": 100})
+    found = optimize.minimize(loss, 0.97 * x, method="Nelder-Mead", options={"maxfev": 60})
     assert found.fun >= best - 1e-9
     for k in range(len(x)):
         for step in (1e-3, -1e-3):
@@ -181,6 +181,7 @@ def test_contract(res, panel):
     assert (res.conf_int(errors="two_step", hac="auto")["upper"] > res.params).all()
     assert pickle.loads(pickle.dumps(res)).params.equals(res.params)
     assert hash(BEKK()) == hash(BEKK())
+    pytest.importorskip("matplotlib").use("Agg")
     assert res.plot() is not None
 
 
@@ -359,12 +360,12 @@ def test_bad_input_is_a_sentence(panel, res):
     ],
 )
 def test_estimates_are_nearly_unbiased_and_intervals_cover(spec, a, b, g):
-    """Eighty samples; the standard error of a coverage of 0.95 is 0.024."""
+    """Fifty samples; the standard error of a coverage of 0.95 is 0.031."""
     k = 1 if spec.kind == "scalar" else 3
     truth = np.concatenate([np.broadcast_to(w, k) for w in (a, b, g)[: 3 if spec.asymmetric else 2]])
     z = []
-    for seed in range(80):
+    for seed in range(50):
         fit = spec.fit(simulate(1500, 3, seed, a, b, g))
         z.append((fit.params.to_numpy()[3:] - truth) / fit.std_errors.to_numpy()[3:])
-    assert (np.mean(np.abs(z) < 1.96, axis=0) >= 0.87).all()
+    assert (np.mean(np.abs(z) < 1.96, axis=0) >= 0.86).all()
     assert (np.abs(np.mean(z, axis=0)) < 0.45).all()

@@ -64,7 +64,7 @@ def twin_covariances(res, spec):
 
 @pytest.fixture(scope="module")
 def panel():
-    y = simulate(903, seed=1) + 0.2
+    y = simulate(703, seed=1) + 0.2
     return pd.DataFrame(y, columns=list("ABC"), index=pd.date_range("2015-01-01", periods=len(y)))
 
 
@@ -169,6 +169,7 @@ def test_contract(name, request, panel):
     assert pickle.loads(pickle.dumps(fit)).params.equals(fit.params)
     assert "GO-GARCH by ml on GARCH(1, 1)" in repr(fit) or "3 of 3 components" in repr(fit)
     assert "factor1.omega" in str(fit.summary()) or "pc1.omega" in str(fit.summary())
+    pytest.importorskip("matplotlib").use("Agg")
     assert fit.plot() is not None
 
 
@@ -329,7 +330,7 @@ def test_an_outlier_does_not_stop_the_fit(panel):
 
 @pytest.mark.slow
 def test_angles_and_margins_are_nearly_unbiased_and_intervals_cover():
-    """Sixty samples; the standard error of a coverage of 0.95 is 0.028."""
+    """Forty samples; the standard error of a coverage of 0.95 is 0.034."""
     A, weights = np.array([[1.0, 0.3], [0.8, 1.0]]), ((0.10, 0.85), (0.05, 0.93))
     S = A @ A.T
     scale = np.sqrt(np.diag(S))
@@ -337,10 +338,10 @@ def test_angles_and_margins_are_nearly_unbiased_and_intervals_cover():
     order = [int(np.abs(A - m[:, None]).sum(axis=0).argmin()) for m in np.abs(mixing.T)]
     truth = np.array([x for k in order for x in (1.0 - sum(weights[k]), *weights[k])] + [angles(U)[0]])
     z = []
-    for seed in range(60):
+    for seed in range(40):
         fit = GOGARCH().fit(simulate(2000, seed, A, weights))
         z.append((fit.params.to_numpy() - truth) / fit.std_errors.to_numpy())
     # Unconditional variances of one stand in omega through persistence; its interval is skewed and is left out.
     kept = np.array([1, 2, 4, 5, 6])
-    assert (np.mean(np.abs(np.array(z)[:, kept]) < 1.96, axis=0) >= 0.86).all()
-    assert (np.abs(np.median(np.array(z)[:, kept], axis=0)) < 0.5).all()
+    assert (np.mean(np.abs(np.array(z)[:, kept]) < 1.96, axis=0) >= 0.85).all()
+    assert (np.abs(np.median(np.array(z)[:, kept], axis=0)) < 0.6).all()
