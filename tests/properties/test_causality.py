@@ -19,7 +19,7 @@ O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
 MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
-    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "DrivenDCC", "FlexibleDCC", "RotatedDCC", "Episode", "GARCH", "LocalProjection",
+    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "DrivenDCC", "FlexibleDCC", "RotatedDCC", "Episode", "GARCH", "EGARCH", "LocalProjection",
     "PanelRegression", "causal", "CompositeDCC",
     "episode_catalogue", "episodes_table", "errors", "fetch_binance",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
@@ -31,7 +31,7 @@ NOT_TIMED = {
     "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell", "measures.exit_horizon",
     "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
     "CopulaDCC", "constant_correlation_test", "margin_diagnostics", "portmanteau", "shrink_correlation",
-    "BEKK", "GOGARCH", "OGARCH",
+    "BEKK", "GOGARCH", "OGARCH", "ADCC", "CDCC", "bootstrap", "online", "news_impact", "exit_risk",
 }  # fmt: skip
 
 
@@ -59,6 +59,20 @@ def filtered(spec):
 def filtered_correlation(spec):
     fit = spec.fit(MOVES.iloc[:150])
     return lambda y: fit.filter(y).average_correlation
+
+
+def rolled_correlation(y):
+    spec = ds.CCC(margins=ds.GARCH(mean="zero"))
+    return ds.rolling_fits(spec, y, window=100, every=40).path
+
+
+def updated_correlation(y):
+    """One row at a time, to the end."""
+    state, path = ds.online(ds.DCC().fit(MOVES.iloc[:150])), []
+    for _, row in y.iterrows():
+        path.append(state.correlation.iloc[0, 1])
+        state = state.update(row.fillna(0.0))
+    return pd.Series(path, index=y.index)
 
 
 def driven_correlation(y):
@@ -200,6 +214,7 @@ CASES = {
     "signals.CoLiquidityLevel": (LEVEL.transform, FRAME.iloc[:130], 61),
     "signals.threshold_alarms": (lambda s: ds.signals.threshold_alarms(s, min_history=30), FRAME["A0"], 31),
     "GARCHResult.filter": (filtered(ds.GARCH()), MOVES, 3),
+    "seasonal_dummies": (lambda x: ds.seasonal_dummies(x.index), MOVES, 8),
     "CCCResult.filter": (filtered(ds.CCC()), MOVES, 3),
     "DCCResult.filter": (filtered_correlation(ds.DCC()), MOVES, 3),
     "CompositeResult.filter": (filtered_correlation(ds.CompositeDCC()), MOVES, 3),
@@ -207,6 +222,8 @@ CASES = {
     "CopulaDCCResult.filter": (filtered_correlation(ds.CopulaDCC(transform="empirical")), MOVES, 3),
     "DrivenDCCResult.filter": (driven_correlation, MOVES, 3),
     "LoadingResult.filter": (filtered_correlation(ds.RotatedDCC()), MOVES, 3),
+    "rolling_fits": (rolled_correlation, MOVES, 110),
+    "OnlineCorrelation.update": (updated_correlation, MOVES, 3),
     "BEKKResult.filter": (filtered_correlation(ds.BEKK(kind="diagonal")), MOVES, 3),
     "OGARCHResult.filter": (filtered_correlation(ds.OGARCH(factors=2)), MOVES, 3),
     "GOGARCHResult.filter": (filtered_correlation(ds.GOGARCH(method="moments")), MOVES, 3),
@@ -240,7 +257,7 @@ def test_every_timed_accessor_of_the_results_is_listed():
     for spec in (ds.GARCH(), ds.CCC(), ds.DCC(), ds.DECO()):
         result = spec.fit(MOVES.iloc[:150])
         for name in dir(result):
-            if name.startswith("_") or name in ("y", "index", "margins", "plot", "iter") or name.endswith("_values"):
+            if name.startswith("_") or name in ("y", "mean_x", "variance_x", "index", "margins", "plot", "iter") or name.endswith("_values"):
                 continue
             value = getattr(result, name)
             timed = isinstance(value, (pd.DataFrame, pd.Series, np.ndarray)) and len(value) == 150

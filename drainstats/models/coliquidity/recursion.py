@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError, OptionError, check_option
+from drainstats.errors import DataError, OptionError, check_option, check_whole
 from drainstats.frames import Wide
 from drainstats.models.base import Errors, Moments
 from drainstats.models.coliquidity import targets
@@ -277,7 +277,7 @@ class DCCResult(CorrelationResult):
         value = joint_loglikelihood(self.spec, margins, self.target, self._psi, self._before)
         return replace(self, loglikelihood=value, nobs=margins.nobs, margins=margins, origin=self.origin or self)
 
-    def _tail(self, m: int) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
+    def tail(self, m: int) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
         """The last ``m`` Q, products of shocks and products of negative shocks."""
         from drainstats.models.coliquidity.dcc_search import walk
 
@@ -288,24 +288,35 @@ class DCCResult(CorrelationResult):
         news, falls = ([np.outer(row, row) for row in part[-m:]] for part in (shocks, np.minimum(shocks, 0.0)))
         return list(tail), news, falls
 
-    def forecast(self, horizon: int = 1, method: Literal["q", "r"] = "q") -> CorrelationForecast:
+    def forecast(
+        self, horizon: int = 1, method: Literal["q", "r", "simulation"] = "q", draws: int = 1000, seed: int = 0
+    ) -> CorrelationForecast:
         """Forecast variances and correlations of the next ``horizon`` steps.
 
         Parameters
         ----------
         horizon : int, default 1
-        method : {"q", "r"}, default "q"
-            One step ahead both are exact; further out both approximate (Engle and Sheppard, 2001). "q": the recursion
-            in Q goes on with future zz' replaced by Q and nn' by N, then is scaled. "r": R decays from its one-step
-            forecast to the scaled target at the rate sum a + sum b, as rmgarch does.
+        method : {"q", "r", "simulation"}, default "q"
+            One step ahead all are exact; further out the first two approximate (Engle and Sheppard, 2001). "q": the
+            recursion in Q goes on with future zz' replaced by Q and nn' by N, then is scaled. "r": R decays from its
+            one-step forecast to the scaled target at the rate sum a + sum b, as rmgarch does. "simulation": the mean of
+            R over futures drawn from the model.
+        draws, seed : int, default 1000 and 0
+            Futures of a simulation.
         """
+        from drainstats.models.coliquidity.dcc_simulation import expected_correlation
+
         check_horizon(horizon)
-        check_option("method", method, ["q", "r"])
+        check_option("method", method, ["q", "r", "simulation"])
         weights, N = self.spec.weights(self._psi), len(self.columns)
         m, stack = weights.lags, self.target.reshape(-1, N, N)
         if self.nobs < m:
             raise DataError(f"A forecast needs the last {m} rows and {self.nobs} are there; filter a longer stretch.")
-        (path, news, falls), intercept = self._tail(m), weights.intercept(stack)
+        variance = self.margins.forecast(horizon)
+        if method == "simulation":
+            check_whole("draws", draws, 1)
+            return CorrelationForecast(variance, expected_correlation(self, horizon, draws, seed))
+        (path, news, falls), intercept = self.tail(m), weights.intercept(stack)
         for _ in range(horizon):
             path.append(weights.step(intercept, path, news, falls))
             news.append(path[-1])
@@ -314,7 +325,7 @@ class DCCResult(CorrelationResult):
         if method == "r":
             decay = ((weights.a.sum() + weights.b.sum()) ** np.arange(horizon))[:, None, None]
             correlation = (1.0 - decay) * to_correlation(stack[0]) + decay * correlation[0]
-        return CorrelationForecast(self.margins.forecast(horizon), correlation)
+        return CorrelationForecast(variance, correlation)
 
     def simulate(self, steps: int, seed: int = 0, burn: int = 500) -> pd.DataFrame:
         """``steps`` rows from the estimated model, after ``burn`` steps from the target that are dropped."""
