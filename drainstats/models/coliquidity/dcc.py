@@ -35,6 +35,10 @@ __all__ = ["DCC", "DCCResult", "Recursion", "pull_correlation"]
 class DCC(Targeted):
     """DCC(P, Q) with correlation targeting.
 
+    Missing values are taken under normal shocks, the convention "engle" and a sample target: a row enters by the
+    likelihood of what it shows, S stands on the rows that each pair has in common, and an asset has no correlation
+    before it was seen for the first time and after 30 rows without a value. Notes say what was repaired.
+
     Parameters
     ----------
     order : (int, int), default (1, 1)
