@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import pathlib
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -186,6 +190,23 @@ def test_what_has_no_profile_says_so(panel, res):
         with pytest.raises(OptionError, match="transformed"):
             fit.conf_int(method="profile")
     assert list(res.conf_int(method="profile").index) == NAMES
+
+
+def test_the_table_of_coverage_simulates_what_it_says():
+    path = pathlib.Path(__file__).parents[2] / "docs" / "make_coverage_table.py"
+    loader = importlib.util.spec_from_file_location("make_coverage_table", path)
+    script = importlib.util.module_from_spec(loader)
+    sys.modules["make_coverage_table"] = script
+    loader.loader.exec_module(script)
+    design = script.Design(2, 600, 0.06, 0.88, 2)
+    np.testing.assert_array_equal(script.draw(design, 7), twins.simulate_dcc(600, 2, seed=7, a=0.06, b=0.88))
+    table = script.one(design, 7)
+    assert set(np.unique(table[["Wald", "two-step", "HAC", "transformed"]])) <= {0.0, 1.0}
+    assert table["profile"].isna().tolist() == [False, False, True, True, True]
+    fit = ds.DCC().fit(script.draw(design, 7))
+    ends = fit.conf_int(errors="two_step").loc["b1"]
+    assert table.loc["b1", "two-step"] == float(ends["lower"] <= 0.88 <= ends["upper"])
+    assert len(script.lines(design, script.rates(design))) == 5
 
 
 @pytest.mark.slow

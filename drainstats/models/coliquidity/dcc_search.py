@@ -302,7 +302,10 @@ def _free(problem: Problem, x: FloatArray) -> tuple[FloatArray, list[str]]:
     if not free[news].any():
         free[:] = False
         still = "a = g = 0" if problem.sizes[2] else "a = 0"
-        notes.append(f"{still}: the correlation does not move, b is not identified; no standard errors for them")
+        notes.append(
+            f"{still}: the correlation does not move, b is not identified; no standard errors for them, "
+            "constant_correlation_test asks whether it moves"
+        )
     elif not free.all():
         held = ", ".join(n for n, f in zip(problem.names[:K], free, strict=True) if not f)
         notes.append(f"{held} on the bound 0: no standard error; the others are conditional on it")
