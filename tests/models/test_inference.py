@@ -12,8 +12,9 @@ import pytest
 from scipy.special import chdtri
 
 import drainstats as ds
-from drainstats.errors import OptionError
+from drainstats.errors import OptionError, SizeError
 from drainstats.models.base import long_run
+from drainstats.models.coliquidity import inference, recursion
 from drainstats.models.coliquidity.cdcc import _concentrated
 from drainstats.models.coliquidity.correlation import to_correlation
 from drainstats.models.coliquidity.dcc_search import correlation_moments, likelihood
@@ -121,6 +122,31 @@ def test_choices_reach_the_whole_covariance(res, panel):
     np.testing.assert_allclose(garch.covariance_of(hac=4), res.covariance_of(hac=4).loc[names, names], rtol=1e-8)
     held = ds.DCC(target="linear").fit(panel)
     pd.testing.assert_frame_equal(held.covariance_of("two_step"), held.param_covariance)
+
+
+def test_the_full_covariance_holds_that_of_the_constant_correlations(res, panel, monkeypatch):
+    """Where products are taken as they come, the target's elements are CCC's; the rest is the usual covariance."""
+    full = res.full_covariance()
+    names = [n for n in full.index if n.startswith("target")]
+    assert names == ["target(A, B)", "target(A, C)", "target(B, C)"]
+    rest = res.params.index
+    np.testing.assert_allclose(full.loc[rest, rest], res.param_covariance, rtol=1e-9, atol=1e-18)
+    assert np.linalg.eigvalsh(full)[0] > 0.0
+    monkeypatch.setattr(inference, "whitened", lambda noise, a, b: noise - noise.mean(axis=0))
+    ccc = ds.CCC().fit(panel).param_covariance
+    margins = list(res.margins.params.index)
+    order = margins + [n.replace("target", "corr") for n in names]
+    plain = res.full_covariance().loc[margins + names, margins + names]
+    np.testing.assert_allclose(plain, ccc.loc[order, order], rtol=1e-6, atol=1e-14)
+    covariance = ds.DCC(convention="rmgarch").fit(panel).full_covariance()
+    assert len(covariance) == len(rest) + 6
+    pd.testing.assert_frame_equal(res.filter(panel.iloc[:50]).full_covariance(), res.full_covariance())
+    for spec in (ds.CDCC(), ds.DCC(target="linear")):
+        with pytest.raises(OptionError, match="covariance_of"):
+            spec.fit(panel).full_covariance()
+    monkeypatch.setattr(recursion, "FULL", 10)
+    with pytest.raises(SizeError, match="covariance_of"):
+        res.full_covariance()
 
 
 def _ratio(res, name, value):

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from drainstats.models.base import Errors, Moments, lag_count, long_run
+from drainstats.models.base import Errors, Moments, influences, lag_count, long_run
 from drainstats.models.optimise import coordinates_of, minimise, weights_from
 from drainstats.typing import FloatArray
 
@@ -90,6 +90,28 @@ def whitened(noise: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
 def by_step(z: FloatArray, through: FloatArray) -> FloatArray:
     """What each step's products of ``z`` (T, N) add to f, from d f / d z through their mean: Euler's theorem, (T,)."""
     return np.asarray(0.5 * len(z) * (z * through).sum(axis=1))
+
+
+def target_influences(result: Any) -> tuple[list[str], FloatArray]:
+    """Names of the elements of a DCC's sample target, and what each time step adds to them (P, T), times T."""
+    from drainstats.models.coliquidity import targets
+
+    spec, margins, S = result.spec, result.margins, result.target.reshape(-1, *result.target.shape[-2:])[0]
+    z, weights = margins.std_resid_values, spec.weights(result._psi)
+    kind = targets.CONVENTIONS[spec.convention].moment
+    centred = z - z.mean(axis=0) * (kind == "covariance")
+    rows, cols = np.tril_indices(len(S), -1 if kind == "correlation" else 0)
+    noise, cross = np.empty((len(z), len(rows))), np.empty((len(rows), len(margins.params)))
+    for k, (i, j) in enumerate(zip(rows, cols, strict=True)):
+        element = np.zeros_like(S)
+        element[i, j] += 0.5
+        element[j, i] += 0.5
+        through = targets.pull(z, kind, S, element)
+        noise[:, k], cross[k] = by_step(centred, through), margins.pull_back(through)
+    names = [f"target({result.columns[j]}, {result.columns[i]})" for i, j in zip(rows, cols, strict=True)]
+    # A margin parameter on a bound does not move.
+    moves = np.nan_to_num(influences(margins.bread, margins.score_values, margins.basis))
+    return names, whitened(noise, weights.a, weights.b).T + cross @ moves
 
 
 def profile_intervals(

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError, OptionError, check_option, check_whole
+from drainstats.errors import DataError, OptionError, SizeError, check_option, check_whole
 from drainstats.frames import Wide
-from drainstats.models.base import Errors, Moments
+from drainstats.models.base import Errors, Moments, lag_count, long_run
 from drainstats.models.coliquidity import targets
 from drainstats.models.coliquidity.correlation import (
     CorrelationForecast,
@@ -26,7 +26,7 @@ from drainstats.models.coliquidity.correlation import (
 )
 from drainstats.models.coliquidity.dcc_passes import Weights
 from drainstats.models.coliquidity.given_margins import margins_label, margins_of
-from drainstats.models.coliquidity.inference import profile_intervals, stacked, whitened
+from drainstats.models.coliquidity.inference import profile_intervals, stacked, target_influences, whitened
 from drainstats.models.coliquidity.inputs import check_target, several_assets
 from drainstats.models.coliquidity.joint_laws import JOINT_LAWS, JointLaw
 from drainstats.models.coliquidity.margins import GARCH, GARCHResult
@@ -34,6 +34,9 @@ from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
     from drainstats.models.coliquidity.dcc_search import CorrelationFit, Problem
+
+# Rows of a full covariance.
+FULL = 2000
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,41 @@ class DCCResult(CorrelationResult):
         weights = self.spec.weights(self._psi)
         unforeseen = whitened(noise[0], weights.a, weights.b) if noise else None
         return stacked(self.margins, scores, cross, inner, self.basis, unforeseen)
+
+    def full_covariance(self, hac: int | Literal["auto"] | None = None) -> pd.DataFrame:
+        """Covariance of margins, target and correlation parameters together, as three-step errors have it.
+
+        Parameters
+        ----------
+        hac : int or "auto", optional
+            Lags of serial dependence that are counted; see `covariance_of`.
+
+        Returns
+        -------
+        DataFrame
+            Rows and columns: the margins, the free elements of S as ``target(A, B)``, the correlation parameters.
+
+        Raises
+        ------
+        OptionError
+            The target is not the sample's moment, or follows (a, b): `covariance_of` has all there is.
+        SizeError
+            More than 2000 parameters.
+        """
+        if self.origin is not None:
+            return self.origin.full_covariance(hac)
+        z, N = self.margins.std_resid_values, len(self.columns)
+        option, convention = getattr(self.spec, "target", None), getattr(self.spec, "convention", None)
+        if convention is None or not np.isfinite(z).all() or targets.how(option, *z.shape) != "sample":
+            raise OptionError("This target is not a plain moment of the sample; take covariance_of.")
+        size = len(self.params) + N * (N + 1) // 2
+        if size > FULL:
+            raise SizeError(f"The full covariance has {size} rows, the limit is {FULL}; take covariance_of.")
+        names, target = target_influences(self)
+        own, K = self._moments().influences("three_step"), len(self.margins.params)
+        values = long_run(np.concatenate([own[:K], target, own[K:]]), lag_count(hac, self.nobs))
+        labels = [*self.params.index[:K], *names, *self.params.index[K:]]
+        return pd.DataFrame(values, index=labels, columns=labels)
 
     @property
     def _ranges(self) -> FloatArray:
