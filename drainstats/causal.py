@@ -91,6 +91,7 @@ CAUSAL: dict[str, str] = {
     "signals.threshold_alarms": "thresholds from earlier rows only",
     "GARCHResult.filter": "fixed parameters, variance from earlier rows",
     "seasonal_dummies": "the calendar of the row",
+    "GivenMargins.filter": "row by row",
     "CCCResult.filter": "fixed parameters",
     "DCCResult.filter": "fixed parameters, target and start",
     "CompositeResult.filter": "fixed parameters, targets and start",

@@ -363,3 +363,21 @@ def test_the_sizes_on_the_page_hold(tables):
     for design in tables.POWER:
         least = 25.0 if (design.assets, design.rows) == (3, 500) else 90.0
         assert min(_stored(design)[0], _stored(design)[2]) > least, design
+
+
+def test_the_smooth_sizes_on_the_page_hold(tables, monkeypatch):
+    """Within four binomial standard errors of 5 %, but where the page says that it is too eager; drifts are found."""
+    text = (DOCS / "constancy.md").read_text(encoding="utf-8").split("## Smooth")[1]
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith(("| normal", "| joint"))]
+    assert len(lines) == len(tables.SMOOTH)
+    for design, line in zip(tables.SMOOTH, lines, strict=True):
+        assert line[0] == design.errors
+        assert line[2:5] == [str(design.assets), str(design.rows), str(tables.smooth_draws(design))]
+        rate = float(line[5].rstrip(" %"))
+        if design.drift != 0.0:
+            assert rate > 25.0
+        elif (design.assets, design.errors) != (10, "joint t5"):
+            assert abs(rate - 5.0) < 400.0 * np.sqrt(0.05 * 0.95 / tables.smooth_draws(design))
+    monkeypatch.setattr(tables, "smooth_draws", lambda design: 20)
+    # A drift from .3 to .5 in 500 rows: 41 % on the page, within three standard errors of twenty markets.
+    assert 0.1 < tables.smooth_rate(tables.SMOOTH[4]) < 0.75

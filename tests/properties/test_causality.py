@@ -215,6 +215,7 @@ CASES = {
     "signals.threshold_alarms": (lambda s: ds.signals.threshold_alarms(s, min_history=30), FRAME["A0"], 31),
     "GARCHResult.filter": (filtered(ds.GARCH()), MOVES, 3),
     "seasonal_dummies": (lambda x: ds.seasonal_dummies(x.index), MOVES, 8),
+    "GivenMargins.filter": (filtered_correlation(ds.DCC(margins=None)), MOVES, 3),
     "CCCResult.filter": (filtered(ds.CCC()), MOVES, 3),
     "DCCResult.filter": (filtered_correlation(ds.DCC()), MOVES, 3),
     "CompositeResult.filter": (filtered_correlation(ds.CompositeDCC()), MOVES, 3),
