@@ -77,6 +77,8 @@ class Law:
 
     def shape(self, u: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Shape at unbounded coordinates ``u``, and its derivatives, one a parameter."""
+        if not self.names:
+            return u, u
         low, high = self.box
         share = 1.0 / (1.0 + np.exp(-u))
         value = low + (high - low) * share
@@ -89,6 +91,8 @@ class Law:
 
     def gap(self, shape: FloatArray, slope: FloatArray) -> float:
         """What a first-order step inside the limits could still gain, ``slope`` being that of the loss."""
+        if not self.names:
+            return 0.0
         low, high = self.box
         value = self.searched(shape)
         slope = slope * self._bend(value)
