@@ -5,7 +5,7 @@
 
 o are the assets seen at t. Where all are seen X = z z'; where none is, X = R. With u = R_oo^-1 z_o and
 C = I - R_.o R_oo^-1, whose rows o vanish, a change of R moves X by  C dR C' + dm m' + m dm',  dm = C dR u. The gain k
-depends on what is seen and on (a_1, b_1) only; without holes it is zero.
+depends on what is seen, on (a_1, b_1) and, little, on S; without holes it is zero.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ from drainstats.typing import BoolArray, FloatArray
 
 
 @kernel
-def ragged_gains(seen: BoolArray, a: float, b: float, gain: FloatArray) -> None:
+def ragged_gains(seen: BoolArray, explained: FloatArray, a: float, b: float, gain: FloatArray) -> None:
     """What b k[t-1] is in row t, and its derivatives in a and b; ``gain`` (3, T).
 
-    k is the mean over the pairs seen in a row of p / (1 + p), and p, what is not known of Q_ij in units of the variance
-    of its news, goes to b^2 p / (1 + p) where the pair is seen and to (a + b)^2 p + a^2 where it is not.
+    k is the mean over the pairs seen in a row of p / (1 + p). p, what is not known of Q_ij in units of the variance of
+    its news, goes to f ((a + b)^2 p + a^2) + (1 - f) b^2 p / (1 + p), where f is the share of the news that is not
+    known: 1 less the product of the known shares of both assets, that of a missing one being ``explained`` (N,) for each
+    of the others that is seen.
     """
-    n = seen.shape[1]
-    p, in_a, in_b, r = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n)), a + b
+    n, r = seen.shape[1], a + b
+    p, in_a, in_b, known = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n)), np.empty(n)
     gain[0, 0] = gain[1, 0] = gain[2, 0] = 0.0
     for t in range(1, seen.shape[0]):
-        total, total_a, total_b, count = 0.0, 0.0, 0.0, 0
+        total, total_a, total_b, count, there = 0.0, 0.0, 0.0, 0, 0.0
         for i in range(n):
+            there += 1.0 if seen[t - 1, i] else 0.0
+        for i in range(n):
+            known[i] = 1.0 if seen[t - 1, i] else min(explained[i] * there, 1.0)
             for j in range(i):
-                x, move_a, move_b = p[i, j], in_a[i, j], in_b[i, j]
+                x, f = p[i, j], 1.0 - known[i] * known[j]
+                decay = 1.0 / (1.0 + x)
+                k, k_a, k_b = x * decay, in_a[i, j] * decay * decay, in_b[i, j] * decay * decay
                 if seen[t - 1, i] and seen[t - 1, j]:
-                    k = x / (1.0 + x)
-                    move_a /= (1.0 + x) ** 2
-                    move_b /= (1.0 + x) ** 2
-                    total, total_a, total_b, count = total + k, total_a + move_a, total_b + move_b, count + 1
-                    p[i, j], in_a[i, j], in_b[i, j] = b * b * k, b * b * move_a, b * b * move_b + 2.0 * b * k
-                else:
-                    p[i, j] = r * r * x + a * a
-                    in_a[i, j] = r * r * move_a + 2.0 * r * x + 2.0 * a
-                    in_b[i, j] = r * r * move_b + 2.0 * r * x
+                    total, total_a, total_b, count = total + k, total_a + k_a, total_b + k_b, count + 1
+                p[i, j] = f * (r * r * x + a * a) + (1.0 - f) * b * b * k
+                in_a[i, j] = f * (r * r * in_a[i, j] + 2.0 * r * x + 2.0 * a) + (1.0 - f) * b * b * k_a
+                in_b[i, j] = f * (r * r * in_b[i, j] + 2.0 * r * x) + (1.0 - f) * (b * b * k_b + 2.0 * b * k)
         share = 1.0 / max(count, 1)
         gain[0, t] = b * total * share
         gain[1, t] = b * total_a * share

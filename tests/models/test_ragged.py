@@ -10,6 +10,7 @@ import pytest
 
 import drainstats as ds
 from drainstats.errors import DataError
+from drainstats.models.coliquidity import ragged
 from drainstats.models.coliquidity.dcc_passes import Weights
 from drainstats.models.coliquidity.dcc_search import likelihood
 from drainstats.models.coliquidity.missing import pairwise_target
@@ -60,7 +61,9 @@ def ragged_twin(z, S, a, b):
         if len(b):
             k = p / (1.0 + p)
             gain = b[0] * k[pairs].mean() if pairs.any() else 0.0
-            p = np.where(both, b[0] ** 2 * k, (a[0] + b[0]) ** 2 * p + a[0] ** 2)
+            known = np.where(seen, 1.0, (1.0 - 1.0 / np.diag(np.linalg.inv(S))) * seen.sum() / (len(S) - 1.0))
+            lost = 1.0 - np.outer(known, known)
+            p = lost * ((a[0] + b[0]) ** 2 * p + a[0] ** 2) + (1.0 - lost) * b[0] ** 2 * k
     return np.array(R), np.array(value)
 
 
@@ -101,9 +104,11 @@ def test_path_and_likelihood_equal_the_twin(a, b):
 
 
 @pytest.mark.parametrize(("a", "b"), ORDERS)
-def test_derivatives_equal_differences(a, b):
+def test_derivatives_equal_differences(a, b, monkeypatch):
     for N in (2, 5):
         z, S = example(N, T=40, seed=1)
+        # Derivatives hold what the others explain of an asset.
+        monkeypatch.setattr(ragged, "explained", lambda target, N=N: np.full(N, 0.1))
         scores, in_z, in_target = ragged_slopes(z, S, weights(a, b))
 
         def value(z, S, a, b):
@@ -163,6 +168,10 @@ def test_rows_and_assets_without_a_value_change_nothing():
     np.testing.assert_allclose(more.last.iloc[:3, :3], fit.last, atol=1e-9)
     assert more.last["new"].isna().all()
     np.testing.assert_allclose(more.average_correlation, fit.average_correlation, atol=1e-9)
+    holed = punch(y, "random")
+    few = ds.DCC(margins=None).fit(holed)
+    more = ds.DCC(margins=None).fit(np.column_stack([holed, np.full(500, np.nan)]))
+    np.testing.assert_allclose(more.params, few.params, rtol=1e-6)
     longer = fit.filter(np.vstack([y, np.full((40, 3), np.nan)]))
     assert longer.loglikelihood == pytest.approx(fit.loglikelihood, abs=1e-8)
     np.testing.assert_allclose(longer.correlation[:500], fit.correlation, atol=1e-12)
@@ -230,12 +239,13 @@ def test_forecast_starts_with_the_next_filtered_matrix(panel, res):
     np.testing.assert_allclose(ahead.correlation[0, :3, :3], new.correlation[-1, :3, :3], rtol=1e-10)
 
 
-def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel):
+def test_cross_derivatives_equal_differences_of_the_whole_pipeline(panel, monkeypatch):
     """Perturb a margin parameter, remake residuals and target, difference the exact scores."""
     spec = ds.DCC()
     margins = spec.margins.fit(panel.iloc[200:600, :3])
     psi = np.array([0.05, 0.9])
     S = pairwise_target(margins.std_resid_values, margins.columns)
+    monkeypatch.setattr(ragged, "explained", lambda target: np.array([0.1, 0.2, 0.3]))
     _, cross, inner, _ = ragged_moments(spec, margins, S.matrix, psi)
 
     def mean_score(moved, at):

@@ -13,8 +13,9 @@ the news of diagonal and pairs come apart, which adds noise to R, and Q may stop
 What was not seen has moved Q too, so that Q is not known exactly and what is seen later also corrects it. That is the
 gain k, a Kalman gain averaged over the pairs seen in the row. With p_ij what is not known of Q_ij, in units of the
 variance of its news, k_ij = p_ij / (1 + p_ij); p_ij goes to b_1^2 k_ij where the pair is seen and to
-(a_1 + b_1)^2 p_ij + a_1^2 where it is not. One k for all pairs keeps Q positive definite. Without it a is estimated
-too high by what k should have done.
+(a_1 + b_1)^2 p_ij + a_1^2 where it is not, and in between where the seen assets explain a part. One k for all pairs
+keeps Q positive definite. Without it a is estimated too high by what k should have done. What is explained is that of
+S; derivatives hold it fixed.
 """
 
 from __future__ import annotations
@@ -43,13 +44,22 @@ def unpack(packed: FloatArray, n: int) -> FloatArray:
     return out
 
 
-def gains(seen: BoolArray, weights: Weights) -> FloatArray:
+def explained(target: FloatArray) -> FloatArray:
+    """The share of the variance of each asset that the others explain, a head of them (N,).
+
+    An asset that is correlated with none does not count.
+    """
+    share = 1.0 - 1.0 / np.diag(np.linalg.inv(target))
+    return np.asarray(share / max((share > 1e-9).sum() - 1, 1))
+
+
+def gains(seen: BoolArray, target: FloatArray, weights: Weights) -> FloatArray:
     """b_1 k before each row of ``seen`` (T, N), and its derivatives in a_1 and b_1: (3, T)."""
     from drainstats.kernels import ragged as kernels
 
     gain = np.zeros((3, len(seen)))
-    if len(weights.b):
-        kernels.ragged_gains(seen, float(weights.a[0]), float(weights.b[0]), gain)
+    if len(weights.b) and not seen.all():
+        kernels.ragged_gains(seen, explained(target), float(weights.a[0]), float(weights.b[0]), gain)
     return gain
 
 
@@ -71,7 +81,7 @@ def ragged_walk(
     seen, filled = np.ones((-(-T // rows) * rows, N), dtype=np.bool_), np.zeros((-(-T // rows) * rows, N))
     seen[:T] = np.isfinite(z)
     filled[:T] = np.where(seen[:T], z, 0.0)
-    intercept, gain = weights.intercept(packed[None]), gains(seen, weights)
+    intercept, gain = weights.intercept(packed[None]), gains(seen, target, weights)
     for t in range(0, T, rows):
         kernels.ragged_advance(path, filled, seen, t, intercept, packed, weights.a, weights.b, gain)
         yield path
@@ -172,7 +182,7 @@ def ragged_slopes(z: FloatArray, target: FloatArray, weights: Weights) -> tuple[
     done = ragged_pass(z, target, weights, slopes=True)
     (T, N), (a, b), adjoint = z.shape, (weights.a, weights.b), done.one.slopes
     seen = np.isfinite(z)
-    filled, gain = np.where(seen, z, 0.0), gains(seen, weights)[0]
+    filled, gain = np.where(seen, z, 0.0), gains(seen, target, weights)[0]
     in_z, in_target = done.one.direct + filled, np.zeros_like(target)
     rows = max(1, PATH_NUMBERS // N**2)
     for first in range((T - 1) // rows * rows, -1, -rows):

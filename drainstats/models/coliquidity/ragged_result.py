@@ -77,7 +77,7 @@ class RaggedDCCResult(DCCResult):
             last = path[:2, -m:].copy()
         q, news = unpack(last, z.shape[1])
         # The gain of the step ahead, as if it were news.
-        ahead = gains(np.isfinite(np.vstack([z, z[-1:]])), weights)[0, -1]
+        ahead = gains(np.isfinite(np.vstack([z, z[-1:]])), self.target, weights)[0, -1]
         news[-1] += ahead / max(weights.a[0], 1e-300) * (news[-1] - q[-1])
         return list(q), list(news), []
 
