@@ -75,10 +75,10 @@ def updated_correlation(y):
     return pd.Series(path, index=y.index)
 
 
-def driven_correlation(y):
-    """Its own first column drives the others."""
+def driven_correlation():
+    """The first column drives the correlations."""
     fit = ds.DrivenDCC().fit(MOVES.iloc[:150], x=MOVES.iloc[:150, 0])
-    return fit.filter(y, x=y.iloc[:, 0]).average_correlation
+    return lambda y: fit.filter(y, x=y.iloc[:, 0]).average_correlation
 
 
 def studied(data):
@@ -221,7 +221,7 @@ CASES = {
     "CompositeResult.filter": (filtered_correlation(ds.CompositeDCC()), MOVES, 3),
     "DECOResult.filter": (filtered_correlation(ds.DECO()), MOVES, 3),
     "CopulaDCCResult.filter": (filtered_correlation(ds.CopulaDCC(transform="empirical")), MOVES, 3),
-    "DrivenDCCResult.filter": (driven_correlation, MOVES, 3),
+    "DrivenDCCResult.filter": (driven_correlation(), MOVES, 3),
     "LoadingResult.filter": (filtered_correlation(ds.RotatedDCC()), MOVES, 3),
     "rolling_fits": (rolled_correlation, MOVES, 110),
     "OnlineCorrelation.update": (updated_correlation, MOVES, 3),
