@@ -22,8 +22,8 @@ def ragged_gains(seen: BoolArray, explained: FloatArray, a: float, b: float, gai
 
     k is the mean over the pairs seen in a row of p / (1 + p). p, what is not known of Q_ij in units of the variance of
     its news, goes to f ((a + b)^2 p + a^2) + (1 - f) b^2 p / (1 + p), where f is the share of the news that is not
-    known: 1 less the product of the known shares of both assets, that of a missing one being ``explained`` (N,) for each
-    of the others that is seen.
+    known: 1 less the product of the known shares of both assets; a missing one has ``explained`` (N,) for each of the
+    others that is seen.
     """
     n, r = seen.shape[1], a + b
     p, in_a, in_b, known = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n)), np.empty(n)
