@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -20,6 +18,8 @@ from drainstats.typing import FloatArray
 
 # Rows of one row group of the Parquet file.
 GROUP_ROWS = 2**20
+# Where xarray looks for the names of an array's axes.
+DIMENSIONS = "_ARRAY_DIMENSIONS"
 Matrices = Iterable[tuple[Any, FloatArray]]
 
 
@@ -49,25 +49,24 @@ def write_parquet(matrices: Matrices, index: pd.Index, columns: pd.Index, path: 
 
 def write_zarr(matrices: Matrices, index: pd.Index, columns: pd.Index, steps: int, path: Path) -> Path:
     """Write a Zarr store of format 2: ``correlation`` (T, N, N) in chunks of ``steps`` time steps, with its labels."""
+    zarr = require_extra("zarr", "arrays")
     if path.exists():
         raise OptionError(f"{path} is there already; remove it or take another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    T, N = len(index), len(columns)
     try:
-        T, N = len(index), len(columns)
-        _write(folder / ".zgroup", _json({"zarr_format": 2}))
-        _write(folder / ".zattrs", _json({}))
-        _array(folder, "correlation", (T, N, N), (min(steps, T), N, N), "<f8", {}, ["time", "asset", "asset_other"])
-        walk = iter(matrices)
-        for number in range(-(-T // steps)):
-            chunk = np.full((min(steps, T), N, N), np.nan)
-            for place, (_, matrix) in enumerate(islice(walk, steps)):
-                chunk[place] = matrix
-            _write(folder / "correlation" / f"{number}.0.0", chunk.astype("<f8").tobytes())
-        labels, attributes = _times(index)
-        _labels(folder, "time", labels, attributes)
-        for name in ("asset", "asset_other"):
-            _labels(folder, name, np.array([str(c) for c in columns]), {})
+        store = zarr.create_group(str(folder), zarr_format=2, overwrite=True)
+        cells = store.create_array("correlation", shape=(T, N, N), chunks=(min(steps, T), N, N), dtype="f8")
+        cells.attrs[DIMENSIONS] = ["time", "asset", "asset_other"]
+        walk, done = iter(matrices), 0
+        while stretch := [matrix for _, matrix in islice(walk, steps)]:
+            cells[done : done + len(stretch)] = np.array(stretch)
+            done += len(stretch)
+        labels, unit = _times(index)
+        names = np.array([str(c) for c in columns])
+        for name, values in (("time", labels), ("asset", names), ("asset_other", names)):
+            store.create_array(name, data=values).attrs.update({DIMENSIONS: [name]} | (unit if name == "time" else {}))
         folder.chmod(0o755)
         folder.rename(path)
     except BaseException:
@@ -83,37 +82,3 @@ def _times(index: pd.Index) -> tuple[Any, dict[str, str]]:
     plain = index.tz_convert(None) if index.tz is not None else index
     unit = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian"}
     return plain.as_unit("ns").asi8, unit
-
-
-def _labels(folder: Path, name: str, values: Any, attributes: dict[str, str]) -> None:
-    values = values.astype(values.dtype.newbyteorder("<"))
-    _array(folder, name, values.shape, values.shape, values.dtype.str, attributes, [name])
-    _write(folder / name / "0", values.tobytes())
-
-
-def _array(
-    folder: Path,
-    name: str,
-    shape: tuple[int, ...],
-    chunks: tuple[int, ...],
-    dtype: str,
-    attributes: dict[str, str],
-    dimensions: list[str],
-) -> None:
-    """The folder of an array and what describes it."""
-    (folder / name).mkdir()
-    described = {"zarr_format": 2, "shape": shape, "chunks": chunks, "dtype": dtype, "compressor": None}
-    fill = "NaN" if dtype == "<f8" else None
-    _write(folder / name / ".zarray", _json(described | {"fill_value": fill, "order": "C", "filters": None}))
-    _write(folder / name / ".zattrs", _json(attributes | {"_ARRAY_DIMENSIONS": dimensions}))
-
-
-def _json(content: dict[str, Any]) -> bytes:
-    return (json.dumps(content, indent=1) + "\n").encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
