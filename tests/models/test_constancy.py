@@ -381,3 +381,12 @@ def test_the_smooth_sizes_on_the_page_hold(tables, monkeypatch):
     monkeypatch.setattr(tables, "smooth_draws", lambda design: 20)
     # A drift from .3 to .5 in 500 rows: 41 % on the page, within three standard errors of twenty markets.
     assert 0.1 < tables.smooth_rate(tables.SMOOTH[4]) < 0.75
+
+
+def test_heavy_joint_tails_are_noted():
+    rng = np.random.default_rng(5)
+    z = rng.standard_normal((900, 5))
+    heavy = z * np.sqrt(3.0 / rng.chisquare(5.0, (900, 1)))
+    assert not any("heavy" in n for n in ds.constant_correlation_test(z, "stcc").notes)
+    assert any("heavy" in n for n in ds.constant_correlation_test(heavy, "stcc").notes)
+    assert not any("heavy" in n for n in ds.constant_correlation_test(heavy, "stcc", margins=None).notes)
