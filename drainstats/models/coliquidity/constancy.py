@@ -287,7 +287,7 @@ def _lagrange_multiplier(
     notes = []
     if 20 * pairs > T:
         notes.append(f"{T} rows for {pairs} parameters are few: the level is not 5 % (see docs/constancy.md)")
-    # The mean of (z'R^-1 z)^2 is N (N + 2) for normal vectors and three times that for a t with five degrees of freedom.
+    # E (z'R^-1 z)^2 is N (N + 2) for normal vectors, three times that for a t with five degrees of freedom.
     heavy = float((((u * z).sum(axis=1)) ** 2).mean()) > 1.5 * N * (N + 2)
     if heavy and fitted is not None and N >= 5:
         notes.append(
