@@ -19,7 +19,7 @@ from harness import not_run, race
 from race_dcc import simulate
 
 import drainstats as ds
-from drainstats.models.coliquidity.composite_search import Pairs
+from drainstats.models.coliquidity.large.composite_search import Pairs
 
 SIZE = (500, 1250)
 # Assets, pairs, with standard errors and accessors.

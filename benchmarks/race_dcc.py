@@ -18,8 +18,8 @@ import numpy as np
 from harness import not_run, race
 
 import drainstats as ds
-from drainstats.models.coliquidity.dcc_search import likelihood
-from drainstats.models.coliquidity.margin_search import evaluate
+from drainstats.models.coliquidity.dcc.search import likelihood
+from drainstats.models.coliquidity.margins.search import evaluate
 
 SIZES = ((3, 2500), (10, 2500), (30, 2500), (100, 2500))
 

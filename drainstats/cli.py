@@ -125,8 +125,8 @@ def fit(
     """Fit a co-liquidity model (dcc or ccc) to innovations of log illiquidity; ASSETS are separated by commas."""
     from drainstats.errors import check_option
     from drainstats.models.coliquidity.ccc import CCC
-    from drainstats.models.coliquidity.dcc import DCC
-    from drainstats.models.coliquidity.innovations import innovations
+    from drainstats.models.coliquidity.dcc.engle import DCC
+    from drainstats.models.coliquidity.margins.innovations import innovations
 
     check_option("model", model, ["dcc", "ccc"])
     panel = _panel(name).window(_day("start", start), _day("end", end))

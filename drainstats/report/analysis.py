@@ -21,8 +21,8 @@ from drainstats.episodes.study import event_study
 from drainstats.episodes.studyresult import EventStudy
 from drainstats.errors import DataError, DrainstatsError, require_extra
 from drainstats.measures.registry import MEASURES
-from drainstats.models.coliquidity.dcc import DCC
-from drainstats.models.coliquidity.innovations import innovations
+from drainstats.models.coliquidity.dcc.engle import DCC
+from drainstats.models.coliquidity.margins.innovations import innovations
 from drainstats.panel.panel import LiquidityPanel
 from drainstats.signals.backtest import SignalBacktest, backtest_signals
 from drainstats.signals.indicators import CoLiquidityLevel

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drainstats.models.coliquidity.margins import GARCH
+from drainstats.models.coliquidity.margins.garch import GARCH
 from drainstats.reproduce.runner import Item
 from drainstats.typing import FloatArray
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from drainstats.errors import DataError, DrainstatsError, OptionError
 from drainstats.frames import as_wide
-from drainstats.models.coliquidity.dcc import DCC
-from drainstats.models.coliquidity.innovations import innovations
+from drainstats.models.coliquidity.dcc.engle import DCC
+from drainstats.models.coliquidity.margins.innovations import innovations
 from drainstats.parallel import pmap
 from drainstats.typing import FloatArray
 

@@ -19,8 +19,8 @@ O, H, L, C, V = (PANEL[f] for f in ("open", "high", "low", "close", "volume"))
 MOVES = np.log(FRAME).diff().dropna()
 # Names whose answer has no rows in time, or that are specs, records and errors.
 NOT_TIMED = {
-    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "DrivenDCC", "FlexibleDCC", "RotatedDCC", "Episode", "GARCH", "EGARCH", "LocalProjection",
-    "PanelRegression", "causal", "CompositeDCC",
+    "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "DrivenDCC", "FlexibleDCC",
+    "RotatedDCC", "Episode", "GARCH", "EGARCH", "LocalProjection", "PanelRegression", "causal", "CompositeDCC",
     "episode_catalogue", "episodes_table", "errors", "fetch_binance",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
     "quality_rules", "regression_table", "reused_symbols", "write_quality", "write_report", "signals.auroc",
@@ -258,7 +258,11 @@ def test_every_timed_accessor_of_the_results_is_listed():
     for spec in (ds.GARCH(), ds.CCC(), ds.DCC(), ds.DECO()):
         result = spec.fit(MOVES.iloc[:150])
         for name in dir(result):
-            if name.startswith("_") or name in ("y", "mean_x", "variance_x", "index", "margins", "plot", "iter") or name.endswith("_values"):
+            if (
+                name.startswith("_")
+                or name in ("y", "mean_x", "variance_x", "index", "margins", "plot", "iter")
+                or name.endswith("_values")
+            ):
                 continue
             value = getattr(result, name)
             timed = isinstance(value, (pd.DataFrame, pd.Series, np.ndarray)) and len(value) == 150

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import drainstats as ds
-from drainstats.models.coliquidity.dcc_search import likelihood
-from drainstats.models.coliquidity.margin_search import evaluate
+from drainstats.models.coliquidity.dcc.search import likelihood
+from drainstats.models.coliquidity.margins.search import evaluate
 
 pytestmark = pytest.mark.reference
 

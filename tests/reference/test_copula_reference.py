@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import drainstats as ds
-from drainstats.models.coliquidity.copula_search import likelihood, state_at
-from drainstats.models.coliquidity.pit import areas
+from drainstats.models.coliquidity.copulas.pit import areas
+from drainstats.models.coliquidity.copulas.search import likelihood, state_at
 
 pytestmark = pytest.mark.reference
 

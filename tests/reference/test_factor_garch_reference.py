@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import brentq
 
 import drainstats as ds
-from tests.models import twins
+from tests.models.coliquidity import twins
 
 pytestmark = pytest.mark.reference
 

@@ -115,7 +115,7 @@ def bootstrap(result: Any, draws: int = 199, seed: int = 0, n_jobs: int = 1, pro
     Examples
     --------
     >>> import numpy as np
-    >>> from drainstats.models.coliquidity.margins import GARCH
+    >>> from drainstats.models.coliquidity.margins.garch import GARCH
     >>> res = GARCH(mean="zero").fit(np.random.default_rng(0).standard_normal(300))
     >>> found = bootstrap(res, draws=9, seed=1)
     >>> found

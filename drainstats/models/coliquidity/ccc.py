@@ -26,12 +26,12 @@ from drainstats.models.coliquidity.correlation import (
     correlation_root,
     to_correlation,
 )
-from drainstats.models.coliquidity.dcc_passes import Weights
-from drainstats.models.coliquidity.given_margins import margins_label, margins_of
+from drainstats.models.coliquidity.dcc.missing import fitted_converged, observed_assets, pairwise_target
+from drainstats.models.coliquidity.dcc.passes import Weights
 from drainstats.models.coliquidity.inference import stacked
 from drainstats.models.coliquidity.inputs import check_target
-from drainstats.models.coliquidity.margins import GARCH, GARCHResult
-from drainstats.models.coliquidity.missing import fitted_converged, observed_assets, pairwise_target
+from drainstats.models.coliquidity.margins.garch import GARCH, GARCHResult
+from drainstats.models.coliquidity.margins.given import margins_label, margins_of
 from drainstats.typing import BoolArray, FloatArray
 
 
@@ -106,7 +106,7 @@ class CCC:
 def _joint_loglikelihood(margins: GARCHResult, constant: FloatArray) -> float:
     z = margins.std_resid_values
     if not np.isfinite(z).all():
-        from drainstats.models.coliquidity.ragged import ragged_loglikelihood
+        from drainstats.models.coliquidity.dcc.ragged import ragged_loglikelihood
 
         still = Weights(np.zeros(1), np.empty(0), np.empty(0))
         return ragged_loglikelihood(margins, _complete(constant), still)

@@ -34,9 +34,9 @@ import pandas as pd
 from drainstats.errors import DataError, OptionError, check_option, check_whole
 from drainstats.frames import as_wide
 from drainstats.models.coliquidity.correlation import correlation_root, to_correlation
-from drainstats.models.coliquidity.given_margins import is_from_arch, of_arch
 from drainstats.models.coliquidity.inputs import check_target, several_assets
-from drainstats.models.coliquidity.margins import GARCH
+from drainstats.models.coliquidity.margins.garch import GARCH
+from drainstats.models.coliquidity.margins.given import is_from_arch, of_arch
 from drainstats.typing import FloatArray
 
 METHODS = ("engle_sheppard", "tse", "stcc", "bera_kim", "bootstrap")

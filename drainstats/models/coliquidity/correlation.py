@@ -14,7 +14,7 @@ import pandas as pd
 
 from drainstats.errors import DataError, OptionError, SizeError, check_whole, require_extra
 from drainstats.models.base import Estimates
-from drainstats.models.coliquidity.margins import GARCHResult
+from drainstats.models.coliquidity.margins.garch import GARCHResult
 from drainstats.typing import BoolArray, FloatArray, IntArray
 
 PATH_BYTES = 2**30

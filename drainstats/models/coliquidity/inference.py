@@ -31,7 +31,7 @@ from drainstats.models.optimise import coordinates_of, minimise, weights_from
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
-    from drainstats.models.coliquidity.dcc_search import Problem
+    from drainstats.models.coliquidity.dcc.search import Problem
 
 # The search's bound on the sum of the weights, and weights that start a search for the rest.
 LIMIT = 0.9999
@@ -94,7 +94,7 @@ def by_step(z: FloatArray, through: FloatArray) -> FloatArray:
 
 def target_influences(result: Any) -> tuple[list[str], FloatArray]:
     """Names of the elements of a DCC's sample target, and what each time step adds to them (P, T), times T."""
-    from drainstats.models.coliquidity import targets
+    from drainstats.models.coliquidity.dcc import targets
 
     spec, margins, S = result.spec, result.margins, result.target.reshape(-1, *result.target.shape[-2:])[0]
     z, weights = margins.std_resid_values, spec.weights(result._psi)

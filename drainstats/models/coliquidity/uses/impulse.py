@@ -213,7 +213,7 @@ def news_impact(res: Any, first: Any, second: Any, widest: float = 5.0, points: 
     >>> news_impact(ds.DCC(margins=ds.GARCH(mean="zero")).fit(y), 0, 1).surface.shape
     (41, 41)
     """
-    from drainstats.models.coliquidity.dcc import DCCResult
+    from drainstats.models.coliquidity.dcc.engle import DCCResult
 
     check_number("widest", widest, 0.0)
     check_whole("points", points, 2)

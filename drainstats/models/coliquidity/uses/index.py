@@ -21,7 +21,7 @@ import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option, check_whole, require_extra
 from drainstats.models.coliquidity.correlation import correlation_root, to_correlation
-from drainstats.models.coliquidity.recursion import DCCResult
+from drainstats.models.coliquidity.dcc.recursion import DCCResult
 from drainstats.parallel import Failure, pmap
 from drainstats.typing import FloatArray
 

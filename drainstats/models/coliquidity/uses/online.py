@@ -14,10 +14,10 @@ import pandas as pd
 
 from drainstats.errors import DataError, OptionError
 from drainstats.models.coliquidity.correlation import to_correlation
-from drainstats.models.coliquidity.margin_forecast import coefficients
-from drainstats.models.coliquidity.margin_laws import NORMAL_SIZE
-from drainstats.models.coliquidity.margins import GARCHResult
-from drainstats.models.coliquidity.recursion import DCCResult
+from drainstats.models.coliquidity.dcc.recursion import DCCResult
+from drainstats.models.coliquidity.margins.forecasts import coefficients
+from drainstats.models.coliquidity.margins.garch import GARCHResult
+from drainstats.models.coliquidity.margins.laws import NORMAL_SIZE
 from drainstats.typing import FloatArray
 
 

@@ -1,0 +1,1 @@
+"""DCC behind margins of any law: normal and t copulas whose correlations move."""

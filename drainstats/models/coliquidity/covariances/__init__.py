@@ -1,0 +1,1 @@
+"""Covariances modelled directly: BEKK and GARCH factors."""

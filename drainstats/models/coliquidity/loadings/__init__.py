@@ -1,0 +1,1 @@
+"""Reactions that differ by asset or group, rotated ones, and what drives them."""

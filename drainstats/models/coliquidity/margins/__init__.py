@@ -1,0 +1,1 @@
+"""What goes in: logarithms of illiquidity, margins of mean and variance, or margins that are given."""
