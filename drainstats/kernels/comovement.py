@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.typing import FloatArray, IntArray
 
 LANES = 16
@@ -71,7 +71,7 @@ def explained(
                         influence[s, around + t] += size * part
 
 
-@kernel
+@inlined
 def _fill(
     y: FloatArray, market: FloatArray, controls: FloatArray, around: int, row_weights: FloatArray, low: int,
     high: int, first: int, lanes: int, z: FloatArray, used: FloatArray,
@@ -101,7 +101,7 @@ def _fill(
                 z[k, t, j] = z[k, t, j] if used[t, j] > 0 else 0.0
 
 
-@kernel
+@inlined
 def _product(z: FloatArray, k: int, m: int, rows: int, out: FloatArray) -> None:
     for j in range(z.shape[2]):
         out[j] = 0.0
@@ -110,7 +110,7 @@ def _product(z: FloatArray, k: int, m: int, rows: int, out: FloatArray) -> None:
             out[j] += z[k, t, j] * z[m, t, j]
 
 
-@kernel
+@inlined
 def _centre(
     z: FloatArray, used: FloatArray, rows: int, terms: int, least: int, left: FloatArray, about: FloatArray
 ) -> None:
@@ -141,7 +141,7 @@ def _centre(
                 left[0, j] = np.nan
 
 
-@kernel
+@inlined
 def _orthogonal(
     z: FloatArray, rows: int, terms: int, controls: int, left: FloatArray, about: FloatArray, own: FloatArray
 ) -> None:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.typing import FloatArray
 
 
-@kernel
+@inlined
 def _rest(a: FloatArray, b: FloatArray) -> float:
     """What shocks and Q leave of the weight one."""
     total = 1.0
@@ -26,7 +26,7 @@ def _rest(a: FloatArray, b: FloatArray) -> float:
     return total
 
 
-@kernel
+@inlined
 def _products(e: FloatArray, t: int, ceiling: float, out: FloatArray) -> None:
     """The lower triangle of ee', with e cut off at a ceiling."""
     c = 0
@@ -36,14 +36,14 @@ def _products(e: FloatArray, t: int, ceiling: float, out: FloatArray) -> None:
         c += i + 1
 
 
-@kernel
+@inlined
 def _move(slope: FloatArray, old: FloatArray, target: FloatArray, before: FloatArray, weight: float) -> None:
     """What a weight changes directly, and through the last Q."""
     for c in range(slope.shape[0]):
         slope[c] = old[c] - target[c] + weight * before[c]
 
 
-@kernel
+@inlined
 def _add_scaled(new: FloatArray, old: FloatArray, weight: float) -> None:
     """new += weight * old."""
     for c in range(new.shape[0]):

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.kernels.lanes import LANES, Lanes, add_product, load, root, spread, store
 from drainstats.typing import FloatArray
 
 
-@kernel
+@inlined
 def _dots(
     x: FloatArray, a0: int, a1: int, y: FloatArray, b0: int, b1: int, count: int
 ) -> tuple[Lanes, Lanes, Lanes, Lanes]:
@@ -161,7 +161,7 @@ def values(x: FloatArray, z: FloatArray, n: int, pivots: FloatArray, logdet: Flo
     store(quadratic, 0, total)
 
 
-@kernel
+@inlined
 def _into_lanes(rows: FloatArray, out: FloatArray) -> None:
     """Eight rows (8, M) side by side."""
     for c in range(rows.shape[1]):
@@ -169,7 +169,7 @@ def _into_lanes(rows: FloatArray, out: FloatArray) -> None:
             out[LANES * c + l] = rows[l, c]
 
 
-@kernel
+@inlined
 def _contract(x: FloatArray, y: FloatArray, count: int, sums: FloatArray) -> None:
     """Minus the inner products of the first entries of x and y."""
     total = spread(0.0)
@@ -178,7 +178,7 @@ def _contract(x: FloatArray, y: FloatArray, count: int, sums: FloatArray) -> Non
     store(sums, 0, total)
 
 
-@kernel
+@inlined
 def _unpack(g: FloatArray, l: int, full: FloatArray) -> None:
     """d loglik / dQ of lane ``l`` as a symmetric matrix."""
     c = l

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.typing import FloatArray
 
 LANES = 8
@@ -22,7 +22,7 @@ R1, R3, R5, TAU, R2_X, R4_X, R5_X = range(7)
 N_TAU, S_TAU, N_PO, S_PO1, S_PO2, N_PC1, S_PC1, N_PC2, S_PC2, N_R1, N_R5, N_X = range(12)
 
 
-@kernel
+@inlined
 def _moves(
     o: FloatArray, h: FloatArray, l: FloatArray, c: FloatArray, first: int, low: int, stop: int,
     r: FloatArray, n: FloatArray,
@@ -65,7 +65,7 @@ def _moves(
             move[R5_X, b] = r5 if in_x else 0.0
 
 
-@kernel
+@inlined
 def _sum(a: FloatArray, kind: int, start: int, stop: int, square: bool, lanes: FloatArray, out: FloatArray) -> None:
     # Sums over rows start … stop − 1 of a[:, kind], or of their squares, in NumPy's order.
     size = stop - start
@@ -91,7 +91,7 @@ def _sum(a: FloatArray, kind: int, start: int, stop: int, square: bool, lanes: F
                 out[b] += a[i, kind, b]
 
 
-@kernel
+@inlined
 def _weights(n: FloatArray, before: int, last: int, w: FloatArray) -> None:
     # w rows: pt (NaN where the window has no estimate), −4 / po, −4 / pc, then the numbers of r1, r3, r5 and x.
     past, now = n[before], n[last]
@@ -110,21 +110,21 @@ def _weights(n: FloatArray, before: int, last: int, w: FloatArray) -> None:
         w[2, b] = -4.0 / pc
 
 
-@kernel
+@inlined
 def _demeaned(r: FloatArray, kind: int, start: int, shift: FloatArray, weight: FloatArray, d: FloatArray) -> None:
     for i in range(d.shape[0]):
         for b in range(BLOCK):
             d[i, kind, b] = weight[b] * (r[start + i, kind, b] - shift[b] * r[start + i, TAU, b])
 
 
-@kernel
+@inlined
 def _products(d: FloatArray, k: int, other: int, r: FloatArray, start: int, x: FloatArray) -> None:
     for i in range(x.shape[0]):
         for b in range(BLOCK):
             x[i, 0, b] = d[i, R1, b] * r[start + i, other, b] + d[i, k, b] * r[start + i, R4_X, b]
 
 
-@kernel
+@inlined
 def _estimate(w: FloatArray, s: FloatArray, out: FloatArray, row: int, first: int) -> None:
     # s rows: sums of x1, x1², x2, x2².
     for b in range(min(BLOCK, out.shape[1] - first)):

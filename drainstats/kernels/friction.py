@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.typing import FloatArray, IntArray
 
 LOW, HIGH, BETA, RATE = range(4)
@@ -23,7 +23,7 @@ STEPS, HALVINGS = 60, 40
 GAIN = 1e-12
 
 
-@kernel
+@inlined
 def _between(low: float, high: float) -> float:
     # Probability of a standard normal between low and high, from the tail in which digits are not lost.
     if low > 0.0:
@@ -31,7 +31,7 @@ def _between(low: float, high: float) -> float:
     return 0.5 * (math.erfc(-high / ROOT2) - math.erfc(-low / ROOT2))
 
 
-@kernel
+@inlined
 def _value(r: FloatArray, m: FloatArray, side: IntArray, n: int, p: FloatArray) -> float:
     if p[RATE] <= 0.0 or p[LOW] > 0.0 or p[HIGH] < 0.0:
         return -np.inf
@@ -50,7 +50,7 @@ def _value(r: FloatArray, m: FloatArray, side: IntArray, n: int, p: FloatArray) 
     return total + moved * math.log(p[RATE])
 
 
-@kernel
+@inlined
 def _add(h: FloatArray, s: FloatArray, a: float, da: FloatArray, weight: float, db: FloatArray) -> None:
     for k in range(4):
         s[k] += a * da[k]
@@ -58,7 +58,7 @@ def _add(h: FloatArray, s: FloatArray, a: float, da: FloatArray, weight: float, 
             h[k, l] += weight * da[k] * db[l]
 
 
-@kernel
+@inlined
 def _derivatives(
     r: FloatArray, m: FloatArray, side: IntArray, n: int, p: FloatArray, g: FloatArray, h: FloatArray, o: FloatArray
 ) -> None:
@@ -93,7 +93,7 @@ def _derivatives(
                 o[k, l] += s[k] * s[l]
 
 
-@kernel
+@inlined
 def _solve(h: FloatArray, free: IntArray, y: FloatArray, x: FloatArray) -> bool:
     # x solves h x = y in the free coordinates, zero in the others; False when h is not positive definite there.
     c = np.zeros((4, 4))
@@ -120,7 +120,7 @@ def _solve(h: FloatArray, free: IntArray, y: FloatArray, x: FloatArray) -> bool:
     return True
 
 
-@kernel
+@inlined
 def _climb(
     r: FloatArray, m: FloatArray, side: IntArray, n: int, p: FloatArray, g: FloatArray, h: FloatArray, o: FloatArray,
     free: IntArray, step: FloatArray,
@@ -159,7 +159,7 @@ def _climb(
     return STOPPED
 
 
-@kernel
+@inlined
 def _error(p: FloatArray, h: FloatArray, o: FloatArray, free: IntArray, sandwich: bool) -> float:
     # Of (high − low) / rate, by the delta method: from the information, or with the scores' products between. A
     # threshold at its bound counts as known, NaN when both are there.
@@ -180,7 +180,7 @@ def _error(p: FloatArray, h: FloatArray, o: FloatArray, free: IntArray, sandwich
     return math.sqrt(variance)
 
 
-@kernel
+@inlined
 def _collect(
     y: FloatArray, market: FloatArray, j: int, low: int, stop: int, mixed: bool,
     r: FloatArray, m: FloatArray, side: IntArray, tally: IntArray, start: FloatArray,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.typing import FloatArray
 
 BLOCK = 32
@@ -72,7 +72,7 @@ def _fill(y: FloatArray, x: FloatArray, first: int, lanes: int, z: FloatArray, u
                 z[i, k, b] = x[k, i, first + b] if whole else 0.0
 
 
-@kernel
+@inlined
 def _dot(d: FloatArray, k: int, l: int, lag: int, out: FloatArray) -> None:
     # out (lanes): sum of column k times column l, ``lag`` rows before. The few loops that are shared compile once.
     for b in range(len(out)):
@@ -82,7 +82,7 @@ def _dot(d: FloatArray, k: int, l: int, lag: int, out: FloatArray) -> None:
             out[b] += d[i, k, b] * d[i - lag, l, b]
 
 
-@kernel
+@inlined
 def _less(d: FloatArray, k: int, factor: FloatArray, lanes: int, l: int) -> None:
     # Takes column k times the factor from column l.
     for i in range(d.shape[0]):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.typing import FloatArray, IntArray
 
 
-@kernel
+@inlined
 def _kth_distance(ordered: FloatArray, size: int, centre: float, k: int) -> float:
     # Distances to the centre fall, then rise, along the sorted window, so the k + 1 smallest stand side by side:
     # the answer is the best window ordered[i .. i + k] of that length, found by bisection on i.

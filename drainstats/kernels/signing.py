@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.typing import FloatArray, IntArray
 
 TICK, LEE_READY, EMO, CLNV = range(4)
 _DAY = 86_400_000_000_000
 
 
-@kernel
+@inlined
 def _quote_rule(method: int, price: float, bid: float, ask: float) -> int:
     # 0 where the quote does not decide, as a missing or a crossed one never does; a locked one decides off its price.
     if not (ask >= bid and bid > 0.0):

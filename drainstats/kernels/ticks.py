@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.typing import FloatArray, IntArray
 
 DAY = 86_400_000_000_000
@@ -63,7 +63,7 @@ def _add(F: FloatArray, s: int, k: int, x: float) -> None:
     F[s, k] = total
 
 
-@kernel
+@inlined
 def _open_day(F: FloatArray, I: IntArray, s: int, time: int) -> None:
     F[s, :] = 0.0
     I[s, :] = 0
@@ -73,7 +73,7 @@ def _open_day(F: FloatArray, I: IntArray, s: int, time: int) -> None:
     _open_bar(F, I, s)
 
 
-@kernel
+@inlined
 def _open_bar(F: FloatArray, I: IntArray, s: int) -> None:
     for k in range(BOUGHT, NO):
         F[s, k] = 0.0
@@ -131,7 +131,7 @@ def _put(F: FloatArray, s: int, amount: float, tilt: float) -> None:
     F[s, B_SIGNED] += amount * tilt
 
 
-@kernel
+@inlined
 def _fill(
     F: FloatArray, I: IntArray, s: int, amount: float, tilt: float, bucket: float, most: int,
     values: FloatArray, places: IntArray, row: int,
@@ -156,7 +156,7 @@ def _fill(
     return row
 
 
-@kernel
+@inlined
 def _quote_clock(F: FloatArray, I: IntArray, s: int, time: int) -> None:
     # Count the quote in force up to a time; a crossed or one-sided quote is in force and counts for nothing.
     if F[s, ASK] >= F[s, BID] and F[s, BID] > 0.0:
@@ -166,7 +166,7 @@ def _quote_clock(F: FloatArray, I: IntArray, s: int, time: int) -> None:
     I[s, SINCE] = time
 
 
-@kernel
+@inlined
 def _quote(
     F: FloatArray, I: IntArray, s: int, time: int, bid: float, bid_size: float, ask: float, ask_size: float
 ) -> None:
@@ -187,7 +187,7 @@ def _quote(
     F[s, BID], F[s, BID_SIZE], F[s, ASK], F[s, ASK_SIZE] = bid, bid_size, ask, ask_size
 
 
-@kernel
+@inlined
 def _cost(F: FloatArray, s: int, price: float, amount: float, side: int, bid: float, ask: float, later: float) -> None:
     # Spreads of a signed trade against the mid before it and the mid after the horizon, weighted by its money.
     if side == 0 or not (ask >= bid and bid > 0.0):
@@ -203,7 +203,7 @@ def _cost(F: FloatArray, s: int, price: float, amount: float, side: int, bid: fl
         F[s, REALISED_W] += weight
 
 
-@kernel
+@inlined
 def _close(
     F: FloatArray, I: IntArray, s: int, end: int, complete: int, out: FloatArray, places: IntArray, row: int
 ) -> int:
@@ -217,7 +217,7 @@ def _close(
     return row + 1
 
 
-@kernel
+@inlined
 def _finish(F: FloatArray, I: IntArray, s: int, by: int, out: FloatArray, places: IntArray, row: int) -> int:
     # The end of the bar that is open, by the clock or because the day or the data end; a bar without trades is none.
     end = I[s, BAR_END] if by == TIME else I[s, LAST]
@@ -228,7 +228,7 @@ def _finish(F: FloatArray, I: IntArray, s: int, by: int, out: FloatArray, places
     return row
 
 
-@kernel
+@inlined
 def _reached(F: FloatArray, I: IntArray, s: int, by: int, size: float) -> bool:
     if by == TICK:
         return I[s, N] >= size

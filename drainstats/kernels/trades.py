@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.kernels.ticks import DAY, log_return
 from drainstats.typing import FloatArray, IntArray
 
@@ -157,7 +157,7 @@ def interval_means(
                 error[g, k] = np.sqrt(square * count / (count - 1.0)) / weights
 
 
-@kernel
+@inlined
 def _bandwidth(part: FloatArray, count: int) -> int:
     # Andrews (1991), Bartlett weights, a first-order autoregression; its root is bounded as in Andrews and Monahan.
     square, product = 0.0, 0.0
@@ -171,7 +171,7 @@ def _bandwidth(part: FloatArray, count: int) -> int:
     return int(np.ceil(1.1447 * (4.0 * root * root / (1.0 - root * root) ** 2 * count) ** (1.0 / 3.0)))
 
 
-@kernel
+@inlined
 def _moving_square(part: FloatArray, width: int) -> float:
     # The Bartlett sum is the mean square of the moving sums of ``width`` rows, zeros around them: each pair of rows
     # lies in as many of them as its weight says.

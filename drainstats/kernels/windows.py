@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drainstats.kernels.jit import kernel
+from drainstats.kernels.jit import inlined, kernel
 from drainstats.typing import FloatArray
 
 
@@ -46,7 +46,7 @@ def window_mean(values: FloatArray, width: int, min_count: int, out: FloatArray)
                     counts[j] = laters[j] + (1.0 if x == x else 0.0)
 
 
-@kernel
+@inlined
 def _gather(
     x: FloatArray, y: FloatArray, n: FloatArray, mean_x: FloatArray, mean_y: FloatArray, moment: FloatArray,
     to_n: FloatArray, to_x: FloatArray, to_y: FloatArray, to_moment: FloatArray,
@@ -97,7 +97,7 @@ def window_covariance(x: FloatArray, y: FloatArray, width: int, min_count: int, 
                 _gather(x[start + k], y[start + k], a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3])
 
 
-@kernel
+@inlined
 def _gather_slope(x: FloatArray, y: FloatArray, old: FloatArray, new: FloatArray) -> None:
     # As `_gather`, with the squares of x beside; old, new (5, N): number, mean x, mean y, moment x y, moment x x.
     n, mean_x, mean_y, moment, square = old[0], old[1], old[2], old[3], old[4]

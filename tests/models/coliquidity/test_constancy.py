@@ -18,7 +18,7 @@ from drainstats.models.coliquidity import constancy
 from drainstats.models.coliquidity.constancy import engle_sheppard_statistic, whitened_products
 from tests.models.coliquidity import twins
 
-DOCS = pathlib.Path(__file__).parents[2] / "docs"
+DOCS = pathlib.Path(__file__).parents[3] / "docs"
 METHODS = ("engle_sheppard", "tse", "stcc", "bootstrap")
 
 

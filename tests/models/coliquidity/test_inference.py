@@ -220,7 +220,7 @@ def test_what_has_no_profile_says_so(panel, res):
 
 
 def test_the_table_of_coverage_simulates_what_it_says():
-    path = pathlib.Path(__file__).parents[2] / "docs" / "make_coverage_table.py"
+    path = pathlib.Path(__file__).parents[3] / "docs" / "make_coverage_table.py"
     loader = importlib.util.spec_from_file_location("make_coverage_table", path)
     script = importlib.util.module_from_spec(loader)
     sys.modules["make_coverage_table"] = script

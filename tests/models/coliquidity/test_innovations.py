@@ -33,8 +33,8 @@ def test_zeros_and_negatives_become_missing_and_are_counted(illiquidity):
     assert out["A"].isna().sum() == 5
     assert out["B"].isna().sum() == 1
     pd.testing.assert_frame_equal(illiquidity, before)
-    with pytest.raises(DataError, match="dropna"):
-        ds.DCC().fit(out)
+    with pytest.raises(DataError, match="missing"):
+        ds.DECO().fit(out)
 
 
 def test_ar_residuals_are_those_of_least_squares(illiquidity):

@@ -80,6 +80,15 @@ def test_anything_with_labels_can_be_collected(panel):
     np.testing.assert_allclose(vol.path.iloc[:50], res.filter(panel.iloc[:750]).conditional_volatility.iloc[700:])
 
 
+def test_margins_that_condition_on_lags_lose_no_row(panel):
+    spec = ds.DCC(margins=ds.GARCH(mean="har", lags=(1, 5)))
+    out = ds.rolling_fits(spec, panel, window=600, every=100)
+    assert out.path.index.equals(panel.index[600:])
+    assert out.path.notna().all()
+    alone = spec.fit(panel.iloc[:600]).filter(panel.iloc[:700]).average_correlation
+    np.testing.assert_allclose(out.path.iloc[:100], alone.loc[panel.index[600] : panel.index[699]], atol=1e-12)
+
+
 def test_bad_input(panel):
     with pytest.raises(DataError, match="760 rows"):
         ds.rolling_fits(SPEC, panel, window=760)

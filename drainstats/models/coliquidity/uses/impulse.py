@@ -69,7 +69,7 @@ class ImpulseResponse:
         ax.set_xlabel("steps after the shock")
         ax.set_ylabel("change of the correlation")
         if len(names) <= 5:
-            ax.legend()
+            ax.legend(fontsize="x-small")
         return ax
 
 

@@ -6,8 +6,9 @@
 
 The band counts what estimation leaves open: every time step gets a random weight (exponential, mean one: the Bayesian
 bootstrap of Rubin, 1981, Annals of Statistics 9, 130-134), under which the target and, through their influence
-functions, the parameters of the correlation move together; the path is then run again. Parameters of the margins move
-the others through the influence functions but not the residuals themselves.
+functions, the parameters of the correlation move together; the path is then run again. The products behind the target
+follow each other; as for its errors the recursion whitens them first. Parameters of the margins move the others through
+the influence functions but not the residuals themselves.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from drainstats.parallel import Failure, pmap
 from drainstats.typing import FloatArray
 
 LIMIT = 0.9999
+# Numbers of Q that are held at once.
+CHUNK_NUMBERS = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +117,11 @@ def co_liquidity_index(
     if not np.isfinite(fit.margins.std_resid_values).all():
         raise DataError("The fit's sample has missing values, for which there is no band yet; take complete rows.")
     names = fit.spec.parameter_names
-    moves = fit._moments().influences("three_step")[-len(names) :]
-    paths = pmap(partial(_moved_path, res, fit, moves, kind), range(draws), seed=seed, n_jobs=n_jobs, on_error="record")
+    moves = np.nan_to_num(fit._moments().influences("three_step")[-len(names) :])
+    weights = np.random.default_rng(seed).exponential(size=(draws, fit.nobs))
+    excess = weights / weights.mean(axis=1, keepdims=True) - 1.0
+    shifts = list(zip(excess @ moves.T / fit.nobs, _target_shifts(fit, excess), strict=True))
+    paths = pmap(partial(_moved_path, res, fit, kind), shifts, n_jobs=n_jobs, on_error="record")
     drawn = np.array([p for p in paths if not isinstance(p, Failure)])
     if len(drawn) < 0.9 * draws:
         raise DataError("More than a tenth of the draws leave no positive definite target; take fewer assets.")
@@ -130,20 +136,38 @@ def _path(res: DCCResult, kind: str) -> FloatArray:
     return path.to_numpy()
 
 
-def _moved_path(
-    res: DCCResult, fit: DCCResult, moves: FloatArray, kind: str, draw: int, rng: np.random.Generator
-) -> FloatArray:
-    """The index when the time steps of the fit's sample weigh differently."""
-    weights = rng.exponential(size=fit.nobs)
-    weights /= weights.mean()
-    shift = np.nan_to_num(moves) @ (weights - 1.0) / fit.nobs
-    psi = _inside(fit.params.to_numpy()[-len(moves) :] + shift, fit.spec.sizes)
-    z, stack = fit.spec.shocks(fit.margins.std_resid_values, psi), fit.target.reshape(-1, *fit.target.shape[-2:])
-    target = stack.copy()
-    target[0] += to_correlation(_second(z, weights)) - to_correlation(_second(z, np.ones(len(z))))
+def _target_shifts(fit: DCCResult, excess: FloatArray) -> FloatArray:
+    """What weights with ``excess`` (D, T) over one add to the target, for each draw (D, 1 or 2, N, N).
+
+    Products of shocks follow each other as the model says; (1 - sum b) / (1 - sum a - sum b) (x[t] - Q[t]) has the same
+    sum and no such dependence, so that weights drawn step by step count it right.
+    """
+    from drainstats.models.coliquidity.dcc.search import walk
+
+    psi, (D, T) = fit.params[fit.spec.parameter_names].to_numpy(), excess.shape
+    weights, shocks = fit.spec.weights(psi), fit.spec.shocks(fit.margins.std_resid_values, psi)
+    N, stack = shocks.shape[1], fit.target.reshape(-1, *fit.target.shape[-2:])
+    total, done = np.zeros((D, N * N)), 0
+    for q in walk(fit.spec, shocks, fit.target, psi, max(1, CHUNK_NUMBERS // N**2), before=fit.before):
+        rows = shocks[done : done + len(q)]
+        news = rows[:, :, None] * rows[:, None, :] - q
+        total += excess[:, done : done + len(q)] @ news.reshape(len(q), -1)
+        done += len(q)
+    rest = 1.0 - weights.b.sum()
+    moved = (total * (rest / (rest - weights.a.sum()) / T)).reshape(D, N, N)
+    own = np.diagonal(moved, axis1=1, axis2=2)
+    S = to_correlation(stack[0])
+    out = [moved - 0.5 * S * (own[:, :, None] + own[:, None, :])]
     if len(stack) > 1:
-        falls = np.minimum(z, 0.0)
-        target[1] += _second(falls, weights) - _second(falls, np.ones(len(z)))
+        falls = np.minimum(shocks, 0.0)
+        out.append(np.array([_second(falls, e) for e in excess]))
+    return np.stack(out, axis=1)
+
+
+def _moved_path(res: DCCResult, fit: DCCResult, kind: str, shift: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """The index when parameters and target move."""
+    psi = _inside(fit.params[fit.spec.parameter_names].to_numpy() + shift[0], fit.spec.sizes)
+    target = fit.target.reshape(shift[1].shape) + shift[1]
     correlation_root(target[0])
     params = res.params.copy()
     params.iloc[-len(psi) :] = psi

@@ -133,13 +133,16 @@ def _refit(
     low, origin, high = span
     sample = frame.iloc[low:origin]
     result = spec.fit(sample) if start is None else spec.fit(sample, start=start)
+    rows = frame.index[origin:high]
     try:
-        ahead = collect(result.filter(frame.iloc[low:high])).iloc[origin - low :]
+        ahead = collect(result.filter(frame.iloc[low:high]))
     except DataError:
         # A model that refuses a later row has still something to say about the rows before it.
         whole = np.isfinite(frame.iloc[origin:high].to_numpy()).all(axis=1)
         end = origin + (len(whole) if whole.all() else int(whole.argmin()))
-        ahead = collect(result.filter(frame.iloc[low:end])).iloc[origin - low :].reindex(frame.index[origin:high])
+        ahead = collect(result.filter(frame.iloc[low:end]))
+    # By label: margins that condition on lags begin some rows later.
+    ahead = ahead.reindex(rows)
     return result.params, result.loglikelihood, result.converged, ahead
 
 
