@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,9 @@ TOUCH = {
     "garch": "ds.GARCH().fit(r.normal(size=200))",
     "garchlanes": "ds.GARCH().fit(r.normal(size=(200, 8)))",
     "dcc": "ds.DCC().fit(r.normal(size=(200, 3))).std_errors",
+    "cdcc": "ds.CDCC(margins=None).fit(r.normal(size=(200, 3))).std_errors",
+    "hadamard": "ds.FlexibleDCC(margins=None).fit(r.normal(size=(200, 3))).std_errors",
+    "ragged": "x = r.normal(size=(200, 3)); x[::9, 0] = np.nan; ds.DCC(margins=None).fit(x).std_errors",
     "composite": "ds.CompositeDCC(margins=None).fit(r.normal(size=(200, 3)))",
 }
 
@@ -41,12 +45,21 @@ def cpu(code: str, cache: str) -> float:
     return float(done.stdout.split()[-1])
 
 
+def together() -> float:
+    """CPU seconds of all families in turn, in fresh processes that share a compile cache: every kernel once."""
+    with tempfile.TemporaryDirectory() as cache:
+        return sum(cpu(code, cache) for code in TOUCH.values())
+
+
 def races(quick: bool = False) -> list[dict[str, Any]]:
-    """Cold against warm, family by family, and all of them in one process."""
-    records = []
+    """Cold against warm, family by family, with what was compiled on the way; and every kernel once."""
+    records, warm_all = [], 0.0
     for family, code in TOUCH.items():
         with tempfile.TemporaryDirectory() as cache:
-            cold, warm = cpu(code, cache), cpu(code, cache)
+            cold = cpu(code, cache)
+            compiled = sorted({path.name.split(".")[0] for path in pathlib.Path(cache).rglob("*.nbi")})
+            warm = cpu(code, cache)
+        warm_all += warm
         records.append(
             {
                 "race": f"first call of the family {family}",
@@ -54,20 +67,13 @@ def races(quick: bool = False) -> list[dict[str, Any]]:
                 "ours_s": cold,
                 "peer_s": warm,
                 "ratio": None,
+                "compiled": compiled,
             }
             | {"note": "cold cache against warm cache", "limit": "", "repeats": 1}
         )
-    everything = "\n".join(TOUCH.values())
-    with tempfile.TemporaryDirectory() as cache:
-        total = cpu(everything, cache) - cpu(everything, cache)
+    repeats = 1 if quick else 3
+    total = min(together() for _ in range(repeats)) - warm_all
     met = "met" if total <= 40 else "missed"
-    note = f"every family in turn in one process, cold less warm; the budget of 40 CPU seconds is {met}"
-    record = {
-        "race": "compiling, all families",
-        "peer": "",
-        "ours_s": total,
-        "peer_s": None,
-        "ratio": None,
-        "note": note,
-    }
-    return [*records, record | {"limit": "", "repeats": 1}]
+    note = f"every kernel once, less the warm calls; the budget of 40 CPU seconds is {met}"
+    record = {"race": "compiling, all families", "peer": "", "ours_s": total, "peer_s": None, "ratio": None}
+    return [*records, record | {"note": note, "limit": "", "repeats": repeats}]

@@ -48,14 +48,23 @@ def test_the_bars_of_the_races_hold(races):
     together = next(r for r in compiling if r["race"] == "compiling, all families")
     assert together["note"].endswith("is met" if together["ours_s"] <= 40 else "is missed")
     assert all(r["ours_s"] < 10 for r in compiling if r["race"] != "compiling, all families")
+    dcc = {(r["race"], r["peer"]): r["ratio"] for r in races if r["family"] == "dcc"}
+    with_both, with_ours = "ours with, theirs with standard errors", "ours with, theirs without standard errors"
+    assert dcc[f"DCC fit, N=10, T=2500; {with_both}", "multiarch"] >= 15
+    assert dcc[f"DCC fit, N=30, T=2500; {with_ours}", "multigarch"] >= 2
+    assert dcc[f"DCC fit, N=30, T=2500; {with_ours}", "multiarch"] >= 4
+    assert dcc[f"DCC fit, N=100, T=2500; {with_ours}", "multigarch"] >= 1.3
+    assert next(r["ratio"] for r in races if r["race"].startswith("composite DCC fit, adjacent pairs, N=500")) >= 2
 
 
 def test_every_kernel_family_is_in_the_compile_race(races):
     files = (ROOT / "drainstats" / "kernels").glob("*.py")
     kernels = {p.stem for p in files if "@kernel" in p.read_text(encoding="utf-8")}
-    raced = {r["race"].rsplit(" ", 1)[-1] for r in races if r["race"].startswith("first call")}
-    # signing is compiled with the first bars made of ticks, dcclanes with the first DCC
-    assert kernels - {"signing", "dcclanes"} == raced
+    compiling = [r for r in races if r["race"].startswith("first call")]
+    raced = {r["race"].rsplit(" ", 1)[-1] for r in compiling}
+    # signing is compiled with the first bars made of ticks, dcclanes with the first DCC, densities with the first GARCH
+    assert kernels - {"signing", "dcclanes", "densities"} == raced
+    assert kernels == {family for r in compiling for family in r["compiled"]}
 
 
 def test_the_table_of_races_is_the_stored_one(races):
