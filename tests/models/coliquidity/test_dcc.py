@@ -375,3 +375,20 @@ def test_estimates_are_nearly_unbiased_and_intervals_cover(N, T, low):
     assert (coverage <= 0.99).all(), coverage.to_dict()
     assert abs(bias["a1"]) < 0.004
     assert -0.03 < bias["b1"] < 0.005
+
+
+@pytest.mark.parametrize(
+    "spec", [ds.DCC(), ds.CDCC(), ds.ADCC(dist="t"), ds.CompositeDCC()], ids=lambda s: type(s).__name__
+)
+def test_a_start_saves_evaluations_and_changes_nothing(panel, spec):
+    cold, near = spec.fit(panel.iloc[30:]), spec.fit(panel.iloc[:-30])
+    warm = spec.fit(panel.iloc[30:], start=near.params)
+    # Both searches end within 1e-7 of log-likelihood of the optimum.
+    np.testing.assert_allclose(warm.params, cold.params, atol=1e-6)
+    assert warm.loglikelihood == pytest.approx(cold.loglikelihood, abs=1e-6)
+    lost = spec.fit(panel.iloc[30:], start=near.params * np.nan)
+    np.testing.assert_array_equal(lost.params, cold.params)
+    holes = panel.copy()
+    holes.iloc[5:40, 1] = np.nan
+    if type(spec) is ds.DCC:
+        np.testing.assert_allclose(spec.fit(holes, start=near.params).params, spec.fit(holes).params, atol=1e-6)

@@ -72,13 +72,13 @@ class CDCC(Targeted):
         """S(a, b) from residuals (T, N)."""
         return targets.find(self.target, self.shocks(z, psi), "correlation")
 
-    def search(self, z: FloatArray) -> CorrelationFit:
+    def search(self, z: FloatArray, guess: FloatArray | None = None) -> CorrelationFit:
         """Maximise the correlation likelihood of residuals (T, N), the target following (a, b)."""
         from drainstats.models.coliquidity.dcc.search import search
 
         way = targets.how(self.target, *z.shape)
         target = self.target_at(z, np.zeros(len(self.parameter_names)))
-        found = search(self.problem(z, target))
+        found = search(replace(self.problem(z, target), guess=guess))
         for _ in range(0 if way in ("sample", "given") else ROUNDS):
             last, found = found, search(self.problem(z, self.target_at(z, found.psi)))
             if np.abs(found.psi - last.psi).max() < 1e-7:

@@ -92,12 +92,12 @@ class DCC(Targeted):
         """The shocks whose moments the target holds (1, T, N)."""
         return np.asarray(z[None])
 
-    def search(self, z: FloatArray) -> CorrelationFit:
-        """Maximise the correlation likelihood of residuals (T, N) at their target."""
+    def search(self, z: FloatArray, guess: FloatArray | None = None) -> CorrelationFit:
+        """Maximise the correlation likelihood of residuals (T, N) at their target, from a guess if there is one."""
         from drainstats.models.coliquidity.dcc.search import fit_correlation
 
         target = self.target_at(z, np.empty(0))
-        found = fit_correlation(self, z, target, self.before(z, target, False))
+        found = fit_correlation(self, z, target, self.before(z, target, False), guess)
         return replace(found, notes=(*targets.notes(self.target, *z.shape), *found.notes))
 
     def problem(self, z: FloatArray, target: FloatArray) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -93,13 +93,13 @@ def filter_ragged(res: DCCResult, margins: Any) -> RaggedDCCResult:
     return RaggedDCCResult(**{**kept, **changed, "loglikelihood": value})
 
 
-def fit_ragged(spec: Any, margins: Any) -> RaggedDCCResult:
+def fit_ragged(spec: Any, margins: Any, guess: FloatArray | None = None) -> RaggedDCCResult:
     """Fit the correlation parameters of DCC to margins with missing residuals."""
     from drainstats.models.coliquidity.dcc.search import search
 
     z = margins.std_resid_values
     found_target = pairwise_target(z, margins.columns)
-    found = search(ragged_problem(spec, z, found_target.matrix))
+    found = search(replace(ragged_problem(spec, z, found_target.matrix), guess=guess))
     psi = pd.Series(found.psi, index=spec.parameter_names)
     return RaggedDCCResult(
         params=pd.concat([margins.params, psi]).rename("estimate"),

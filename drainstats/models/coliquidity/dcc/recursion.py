@@ -107,8 +107,8 @@ class Recursion(ABC):
         check_target(to_correlation(z.T @ z / len(z)), columns)
 
     @abstractmethod
-    def search(self, z: FloatArray) -> CorrelationFit:
-        """Maximise the correlation likelihood of residuals (T, N)."""
+    def search(self, z: FloatArray, guess: FloatArray | None = None) -> CorrelationFit:
+        """Maximise the correlation likelihood of residuals (T, N), from a guess of psi if there is one."""
 
     @abstractmethod
     def target_at(self, z: FloatArray, psi: FloatArray) -> FloatArray:
@@ -125,7 +125,7 @@ class Recursion(ABC):
         """What the search maximises, at a target (N, N) if that does not follow the parameters."""
         raise OptionError(f"{type(self).__name__} has no profile intervals; take method='transformed'.")
 
-    def fit(self, y: Any) -> DCCResult:
+    def fit(self, y: Any, start: pd.Series | None = None) -> DCCResult:
         """Fit the margins, then the correlation parameters.
 
         Parameters
@@ -134,6 +134,9 @@ class Recursion(ABC):
             Returns or innovations of log illiquidity, any unit; standardised residuals with ``margins=None``. DCC takes
             missing values, the others of its family need complete rows. Or fitted margins: a `GARCHResult`, another
             fitted model (its margins), or a mapping or list of results of arch.
+        start : Series, optional
+            ``params`` of an earlier fit of this spec, near which the correlation parameters are looked for first; the
+            optimum that is found does not depend on it.
 
         Returns
         -------
@@ -150,10 +153,11 @@ class Recursion(ABC):
 
         margins = margins_of(self.margins, y, self.complete)
         z = margins.std_resid_values
+        guess = None if start is None else start.reindex(self.parameter_names).to_numpy(np.float64)
         if not np.isfinite(z).all():
-            return fit_ragged(self, margins)
+            return fit_ragged(self, margins, guess)
         self.refuse(z, margins.columns)
-        found = self.search(z)
+        found = self.search(z, guess)
         target = self.target_at(z, found.psi)
         before = self.before(z, target, True)
         psi = pd.Series(found.psi, index=self.parameter_names)

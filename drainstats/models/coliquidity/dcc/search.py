@@ -155,10 +155,12 @@ class Problem:
         return stationarity_gap(x[:K], gradient[:K], LIMIT) + self.shape.gap(x[K:], gradient[K:])
 
 
-def fit_correlation(spec: DCC, z: FloatArray, target: FloatArray, before: FloatArray) -> CorrelationFit:
-    """Maximise the correlation likelihood of DCC or ADCC; with many assets begin at the optimum of a handful."""
-    problem = correlation_problem(spec, z, target, before)
-    if z.shape[1] <= MANY:
+def fit_correlation(
+    spec: DCC, z: FloatArray, target: FloatArray, before: FloatArray, guess: FloatArray | None = None
+) -> CorrelationFit:
+    """Maximise the correlation likelihood of DCC or ADCC, from a guess or, with many assets, the optimum of a few."""
+    problem = replace(correlation_problem(spec, z, target, before), guess=guess)
+    if z.shape[1] <= MANY or guess is not None:
         return search(problem)
     few = handful(z.shape[1])
     block = (..., few[:, None], few[None, :])
@@ -192,7 +194,7 @@ def _starts(problem: Problem) -> list[FloatArray]:
     if problem.guess is not None:
         w = problem.guess * problem.units
         weights, shape = np.split(w, [len(problem.costs)])
-        if weights.min() > 1e-4 and weights.sum() < LIMIT - 1e-4:
+        if np.isfinite(w).all() and weights.min() > 1e-4 and weights.sum() < LIMIT - 1e-4:
             return [np.concatenate([coordinates_of(weights, LIMIT), problem.shape.free(shape)]), *grid]
     return sorted(grid, key=lambda u: problem.quick(problem.point(u)[0] / problem.units))
 

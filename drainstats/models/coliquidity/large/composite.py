@@ -132,16 +132,16 @@ class CompositeDCC(Recursion):
             return self.target
         return "nonlinear" if N / T > SHRINK_ABOVE else "sample"
 
-    def search(self, z: FloatArray, columns: Any = None) -> CorrelationFit:
-        """Maximise the composite likelihood of residuals (T, N); ``columns`` name them, by default 0, ..., N - 1."""
-        return self._search(self._pairs(z, range(z.shape[1]) if columns is None else columns))
+    def search(self, z: FloatArray, guess: FloatArray | None = None) -> CorrelationFit:
+        """Maximise the composite likelihood of residuals (T, N) that are called 0, ..., N - 1."""
+        return self._search(self._pairs(z, range(z.shape[1])), guess)
 
     def _pairs(self, z: FloatArray, columns: Any) -> Pairs:
         first, second = self.places(columns)
         S = to_correlation(z.T @ z / len(z))
         return Pairs(z, first, second, S[first, second])
 
-    def _search(self, pairs: Pairs) -> CorrelationFit:
+    def _search(self, pairs: Pairs, guess: FloatArray | None) -> CorrelationFit:
         from drainstats.models.coliquidity.dcc.search import Problem, search
 
         M = len(pairs.level)
@@ -153,7 +153,8 @@ class CompositeDCC(Recursion):
         def quick(psi: FloatArray) -> float:
             return -float(pairs.likelihood(self.weights(psi), derive=False)[0].sum())
 
-        return search(Problem(self.parameter_names, self.sizes, np.ones(sum(self.sizes)), evaluate, quick))
+        ones = np.ones(sum(self.sizes))
+        return search(Problem(self.parameter_names, self.sizes, ones, evaluate, quick, guess=guess))
 
     def target_at(self, z: FloatArray, psi: FloatArray) -> FloatArray:
         """S (N, N) from residuals (T, N), shrunk or not; it does not depend on psi."""
@@ -179,13 +180,15 @@ class CompositeDCC(Recursion):
             )
         return wide
 
-    def fit(self, y: Any) -> CompositeResult:
+    def fit(self, y: Any, start: pd.Series | None = None) -> CompositeResult:
         """Fit the margins, then a and b on the pairs.
 
         Parameters
         ----------
         y : (T, N) table or array, or margins
             As for `DCC.fit`; N may exceed T.
+        start : Series, optional
+            As for `DCC.fit`.
 
         Returns
         -------
@@ -205,7 +208,8 @@ class CompositeDCC(Recursion):
         if len(alike):
             one, two = (margins.columns[int(x[alike[0]])] for x in (pairs.first, pairs.second))
             raise DataError(f"{one!r} and {two!r} carry the same series, up to sign and scale; keep one.")
-        found = self._search(pairs)
+        guess = None if start is None else start.reindex(self.parameter_names).to_numpy(np.float64)
+        found = self._search(pairs, guess)
         target = self.target_at(z, found.psi)
         if self.shrinks(z.shape[1], len(z)) in ("sample", "constant_correlation"):
             check_target(target, margins.columns)

@@ -94,8 +94,8 @@ def rolling_fits(
     Returns
     -------
     RollingFits
-        Where ``spec.fit`` takes a ``start``, every refit starts from the estimates of the first, so that the answer
-        does not depend on the order in which workers run.
+        Where ``spec.fit`` takes a ``start`` (DCC and its family), every refit starts from the estimates of the first:
+        the answer does not depend on the order in which workers run.
 
     Raises
     ------
