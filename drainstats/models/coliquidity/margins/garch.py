@@ -214,16 +214,16 @@ class GARCH:
 class EGARCH(GARCH):
     """EGARCH(p, o, q): the variance in logs, so that shocks multiply it and falls may count for more than rises.
 
-    |z| is taken less sqrt(2 / pi), its mean under the normal law, whatever the law: so do arch and the MFE Toolbox.
+    ``|z|`` is taken less sqrt(2 / pi), its mean under the normal law, whatever the law: so do arch and the MFE Toolbox.
     rugarch and tsgarch take off its mean under the law in use; their omega is ours plus
-    sum(alpha) (E|z| - sqrt(2 / pi)), all else is the same. (Their names differ too: their alpha is our gamma and their
+    sum(alpha) (``E|z|`` - sqrt(2 / pi)), all else is the same. (Their names differ too: their alpha is our gamma and their
     gamma our alpha.) Before the sample the logs of the variances are those of ``start`` and shocks add nothing; under
-    "mfe" |z| counts as 0, as there.
+    "mfe" ``|z|`` counts as 0, as there.
 
     Parameters
     ----------
     p, o, q : int, default 1, 1, 1
-        Lags of |z| (alpha), of z (gamma; below 0 when falls raise the variance), and of the log variance.
+        Lags of ``|z|`` (alpha), of z (gamma; below 0 when falls raise the variance), and of the log variance.
     mean, dist, start, lags
         As in `GARCH`.
     max_persistence : float, default 0.9999
