@@ -217,8 +217,8 @@ class EGARCH(GARCH):
     ``|z|`` is taken less sqrt(2 / pi), its mean under the normal law, whatever the law: so do arch and the MFE Toolbox.
     rugarch and tsgarch take off its mean under the law in use; their omega is ours plus
     sum(alpha) (``E|z|`` - sqrt(2 / pi)), all else is the same. (Their names differ too: their alpha is our gamma and
-    their gamma our alpha.) Before the sample the logs of the variances are those of ``start`` and shocks add nothing; under
-    "mfe" ``|z|`` counts as 0, as there.
+    their gamma our alpha.) Before the sample the logs of the variances are those of ``start`` and shocks add nothing;
+    under "mfe" ``|z|`` counts as 0, as there.
 
     Parameters
     ----------
