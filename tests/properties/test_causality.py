@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -63,12 +64,17 @@ def filtered_correlation(spec):
 
 def rolled_correlation(y):
     spec = ds.CCC(margins=ds.GARCH(mean="zero"))
-    return ds.rolling_fits(spec, y, window=100, every=40).path
+    return ds.rolling_fits(spec, y, window=100, every=80).path
+
+
+@functools.cache
+def state_of_the_fit():
+    return ds.online(ds.DCC().fit(MOVES.iloc[:150]))
 
 
 def updated_correlation(y):
     """One row at a time, to the end."""
-    state, path = ds.online(ds.DCC().fit(MOVES.iloc[:150])), []
+    state, path = state_of_the_fit(), []
     for _, row in y.iterrows():
         path.append(state.correlation.iloc[0, 1])
         state = state.update(row.fillna(0.0))
@@ -223,8 +229,8 @@ CASES = {
     "CopulaDCCResult.filter": (filtered_correlation(ds.CopulaDCC(transform="empirical")), MOVES, 3),
     "DrivenDCCResult.filter": (driven_correlation(), MOVES, 3),
     "LoadingResult.filter": (filtered_correlation(ds.RotatedDCC()), MOVES, 3),
-    "rolling_fits": (rolled_correlation, MOVES, 110),
-    "OnlineCorrelation.update": (updated_correlation, MOVES, 3),
+    "rolling_fits": (rolled_correlation, MOVES.iloc[:, :2], 110),
+    "OnlineCorrelation.update": (updated_correlation, MOVES.iloc[:40], 3),
     "BEKKResult.filter": (filtered_correlation(ds.BEKK(kind="diagonal")), MOVES, 3),
     "OGARCHResult.filter": (filtered_correlation(ds.OGARCH(factors=2)), MOVES, 3),
     "GOGARCHResult.filter": (filtered_correlation(ds.GOGARCH(method="moments")), MOVES, 3),
