@@ -71,6 +71,7 @@ class RaggedDCCResult(DCCResult):
         return ahead
 
     def tail(self, m: int) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
+        """The last ``m`` Q and expected products of shocks, newest last."""
         z, weights = self.margins.std_resid_values, self.spec.weights(self._psi)
         last = np.empty(0)
         for path in ragged_walk(z, self.target, weights, 1):

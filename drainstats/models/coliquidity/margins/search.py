@@ -99,9 +99,11 @@ class _Task:
     rounding: float = ROUND
 
     def path(self, theta: FloatArray) -> VariancePath:
+        """One pass at parameters (K,)."""
         return evaluate(self.spec, self.sample, theta, self.level, self.rounding)
 
     def loss(self, u: FloatArray) -> tuple[float, FloatArray]:
+        """Mean negative log-likelihood at coordinates (K,), and its gradient."""
         theta, jacobian = self.coordinates.theta(u)
         path = self.path(theta)
         return -path.loglikelihood / self.sample.rows, -(path.gradient @ jacobian) / self.sample.rows

@@ -93,6 +93,7 @@ class _Past:
     falls: list[FloatArray]
 
     def with_row(self, model: DCCResult, y: FloatArray, z: FloatArray, h: FloatArray) -> _Past:
+        """What is looked back on after a row of data, shocks and variances (N,)."""
         q = _next_q(model, self)
         shock = model.spec.shock(q, z)
         fall = np.minimum(shock, 0.0)
