@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.abnormal import Offsets
-from drainstats.episodes.commondate import date_statistics, placebo_p_value
+from drainstats.episodes.study.abnormal import Offsets
+from drainstats.episodes.study.commondate import date_statistics, placebo_p_value
 
 SEED = 20200312
 REPLICATIONS = 5000

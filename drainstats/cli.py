@@ -141,7 +141,7 @@ def fit(
 
 def episodes(name: str, as_json: bool = False) -> None:
     """Detect the episodes of a bundled dataset, or of a file of bars that holds several assets."""
-    from drainstats.episodes.detect import detect_episodes
+    from drainstats.episodes.detection.detect import detect_episodes
 
     found = detect_episodes(_panel(name))
     if as_json:

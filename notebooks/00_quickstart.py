@@ -154,7 +154,7 @@ score.table
 # ## The figure of the README
 
 # %%
-from drainstats.episodes.stress import measure_stress
+from drainstats.episodes.detection.stress import measure_stress
 
 year = panel.window("2018-12-01", "2020-06-30")
 stress = measure_stress(

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.catalogue import MARKETS, episode_catalogue
-from drainstats.episodes.detect import detect_episodes
+from drainstats.episodes.detection.detect import detect_episodes
+from drainstats.episodes.detection.stress import Stress, measure_stress
 from drainstats.episodes.episode import Episode
-from drainstats.episodes.stress import Stress, measure_stress
-from drainstats.episodes.study import event_study
-from drainstats.episodes.studyresult import EventStudy
+from drainstats.episodes.study.result import EventStudy
+from drainstats.episodes.study.study import event_study
 from drainstats.errors import DataError, DrainstatsError, require_extra
 from drainstats.measures.registry import MEASURES
 from drainstats.models.coliquidity.dcc.engle import DCC

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from drainstats.episodes.detection.stress import row_median
 from drainstats.episodes.episode import Episode
-from drainstats.episodes.stress import row_median
 from drainstats.errors import require_extra
 from drainstats.report.analysis import AFTER, STRESS, Analysis
 

@@ -302,7 +302,7 @@ def test_the_drain_of_march_2020(crypto):
 
 
 def test_daily_amihud_is_blind_to_it(crypto):
-    from drainstats.episodes.stress import measure_stress
+    from drainstats.episodes.detection.stress import measure_stress
 
     kwargs = {"baseline": pd.Timedelta("365D"), "min_baseline": 60, "line": 3.0, "min_assets": 2}
     row = crypto.index.get_loc("2020-03-12")

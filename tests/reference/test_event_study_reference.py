@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from drainstats.episodes.abnormal import Offsets, abnormal_values
-from drainstats.episodes.commondate import cross_section, date_statistics
+from drainstats.episodes.study.abnormal import Offsets, abnormal_values
+from drainstats.episodes.study.commondate import cross_section, date_statistics
 
 pytestmark = pytest.mark.reference
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drainstats.episodes.abnormal import SHORTEST_ESTIMATION, Offsets, abnormal_values
+from drainstats.episodes.study.abnormal import SHORTEST_ESTIMATION, Offsets, abnormal_values
 from drainstats.typing import FloatArray, IntArray
 
 SHARE_LEVEL = 0.10

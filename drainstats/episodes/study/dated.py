@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.abnormal import Abnormal, Offsets, abnormal_values
-from drainstats.episodes.commondate import DateStatistics, date_statistics, placebo_p_value
-from drainstats.episodes.eventrows import iso
+from drainstats.episodes.study.abnormal import Abnormal, Offsets, abnormal_values
+from drainstats.episodes.study.commondate import DateStatistics, date_statistics, placebo_p_value
+from drainstats.episodes.study.rows import iso
 from drainstats.errors import DataError
 from drainstats.typing import BoolArray, FloatArray, IntArray
 

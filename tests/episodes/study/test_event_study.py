@@ -12,8 +12,8 @@ import pytest
 from scipy import stats
 
 import drainstats as ds
-from drainstats.episodes.abnormal import Offsets, abnormal_values
-from drainstats.episodes.commondate import (
+from drainstats.episodes.study.abnormal import Offsets, abnormal_values
+from drainstats.episodes.study.commondate import (
     date_statistics,
     effective_number,
     kp_factor,

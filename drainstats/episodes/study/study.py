@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.abnormal import Offsets
-from drainstats.episodes.commondate import many_shares_passed
-from drainstats.episodes.eventrows import as_onsets, iso, row_of
-from drainstats.episodes.studydate import DatedEvent, Market, Plan, work_out
-from drainstats.episodes.studyresult import EventStudy
-from drainstats.episodes.studytables import assemble, common_share
+from drainstats.episodes.study.abnormal import Offsets
+from drainstats.episodes.study.commondate import many_shares_passed
+from drainstats.episodes.study.dated import DatedEvent, Market, Plan, work_out
+from drainstats.episodes.study.result import EventStudy
+from drainstats.episodes.study.rows import as_onsets, iso, row_of
+from drainstats.episodes.study.tables import assemble, common_share
 from drainstats.errors import CommonShareWarning, DataError, OptionError, check_option, check_whole
 from drainstats.frames import as_wide, refuse_extreme
 from drainstats.typing import FloatArray

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.abnormal import Offsets
-from drainstats.episodes.commondate import DRAWS, cross_section, kp_factor, pooled_p_value
-from drainstats.episodes.studydate import DatedEvent, Market, Plan
-from drainstats.episodes.studyresult import NULL, EventStudy
+from drainstats.episodes.study.abnormal import Offsets
+from drainstats.episodes.study.commondate import DRAWS, cross_section, kp_factor, pooled_p_value
+from drainstats.episodes.study.dated import DatedEvent, Market, Plan
+from drainstats.episodes.study.result import NULL, EventStudy
 from drainstats.typing import FloatArray
 
 

@@ -14,7 +14,7 @@ import pytest
 import drainstats as ds
 from drainstats.errors import CommonShareWarning
 
-DOCS = pathlib.Path(__file__).parents[2] / "docs"
+DOCS = pathlib.Path(__file__).parents[3] / "docs"
 TESTS = ["studentized_placebo", "kp_bmp"]
 
 

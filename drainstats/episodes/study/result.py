@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from drainstats.episodes.abnormal import Offsets
-from drainstats.episodes.eventrows import iso
+from drainstats.episodes.study.abnormal import Offsets
+from drainstats.episodes.study.rows import iso
 from drainstats.errors import require_extra
 
 NULL = "the mean abnormal outcome is zero (common and own variance may jump by one factor)"

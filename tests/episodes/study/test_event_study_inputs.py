@@ -8,7 +8,7 @@ import pytest
 
 import drainstats as ds
 from drainstats.errors import DataError, OptionError
-from tests.episodes.test_event_study import DAYS, NAMES, calm
+from tests.episodes.study.test_event_study import DAYS, NAMES, calm
 
 
 def test_a_stamp_means_the_bar_that_contains_it():

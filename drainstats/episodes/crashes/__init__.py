@@ -1,0 +1,1 @@
+"""Flash crashes within one price path: drift bursts, jumps, drawdowns, V shapes."""

@@ -1,0 +1,1 @@
+"""When did liquidity leave many markets at once: stress against a trailing baseline, breadth, alarms, the record."""

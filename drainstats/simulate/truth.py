@@ -1,0 +1,77 @@
+"""`SimulatedMarket`: what an observer of a simulated market sees, and the truth behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from drainstats.panel.panel import LiquidityPanel
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What happened in a simulated market; stamps are bar labels, durations in bars.
+
+    Parameters
+    ----------
+    scenario : str
+        ``drain``, or what a detector must not call.
+    drained : bool
+        Whether there is a drain to be found.
+    onset, trough, end : Timestamp or NaT
+        First bar of the drain; the bar in which least depth was left; the last bar before the members were back.
+    source : str
+        Asset in which it began; empty when there is none.
+    arrivals : Series
+        Member → bar in which it was reached, in order of arrival.
+    depth : Series
+        Member → smallest share of undisturbed depth left.
+    half_life : Series
+        Member → bars in which the loss halves; infinite for one that never comes back.
+    liquidity : DataFrame
+        Time × asset, noise-free: the share of undisturbed depth that is there.
+    forced : DataFrame
+        Time × asset: forced sales in quote currency.
+    settings : dict
+        Every parameter of the simulation, with its seed.
+    """
+
+    scenario: str
+    drained: bool
+    onset: Any = pd.NaT
+    trough: Any = pd.NaT
+    end: Any = pd.NaT
+    source: str = ""
+    arrivals: pd.Series = field(default_factory=lambda: pd.Series(dtype="datetime64[ns, UTC]"))
+    depth: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    half_life: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    liquidity: pd.DataFrame = field(default_factory=pd.DataFrame)
+    forced: pd.DataFrame = field(default_factory=pd.DataFrame)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Assets that drained, in order of arrival."""
+        return tuple(map(str, self.arrivals.index))
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedMarket:
+    """A simulated market.
+
+    Parameters
+    ----------
+    panel : LiquidityPanel
+        Bars with the fields open, high, low, close, volume, dollar_volume, signed_dollar_volume (quote currency that
+        takers bought less what they sold), spread (fraction of the mid, mean of the bar), depth (quote currency within
+        one per cent of the mid, both sides, end of the bar) and liquidations (forced sales seen, quote currency).
+    stablecoin : DataFrame
+        Time × (supply in coins; ``price`` on the main venue, and ``price_<venue>`` on the others).
+    truth : Truth
+    """
+
+    panel: LiquidityPanel
+    stablecoin: pd.DataFrame
+    truth: Truth
