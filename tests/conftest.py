@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import pathlib
 import zlib
@@ -11,15 +10,14 @@ import pytest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With ``DRAINSTATS_SLOW_PARTS=k`` run one part in k of the slow tests, another one every day."""
-    parts = int(os.environ.get("DRAINSTATS_SLOW_PARTS", "1"))
-    today = datetime.datetime.now(datetime.UTC).date().toordinal()
-    later = [
-        item for item in items if item.get_closest_marker("slow") and (zlib.crc32(item.nodeid.encode()) + today) % parts
-    ]
-    if later:
-        config.hook.pytest_deselected(items=later)
-        items[:] = [item for item in items if item not in set(later)]
+    """With ``DRAINSTATS_SLOW_PART=i/k`` run part i, counted from 0, of k parts of the slow tests."""
+    part, parts = map(int, os.environ.get("DRAINSTATS_SLOW_PART", "0/1").split("/"))
+    others = {
+        item for item in items if item.get_closest_marker("slow") and zlib.crc32(item.nodeid.encode()) % parts != part
+    }
+    if others:
+        config.hook.pytest_deselected(items=list(others))
+        items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(scope="session")
