@@ -1,7 +1,17 @@
-"""Ground truth: simulated markets whose spread, impact and volume are known."""
+"""Ground truth: simulated markets whose spread, impact, volume and drain are known."""
 
 from __future__ import annotations
 
 from drainstats.lazy import attach
 
-__getattr__, __dir__, __all__ = attach(__name__, {"bars": "trading", "SimulatedBars": "trading"})
+_NAMES = {
+    "bars": "trading",
+    "SimulatedBars": "trading",
+    "drain": "market",
+    "SCENARIOS": "market",
+    "FAMILIES": "market",
+    "SimulatedMarket": "truth",
+    "Truth": "truth",
+}
+
+__getattr__, __dir__, __all__ = attach(__name__, _NAMES)

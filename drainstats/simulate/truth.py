@@ -21,7 +21,8 @@ class Truth:
     drained : bool
         Whether there is a drain to be found.
     onset, trough, end : Timestamp or NaT
-        First bar of the drain; the bar in which least depth was left; the last bar before the members were back.
+        First bar of the drain (or of what is no drain); the bar in which the median member had least depth; the last
+        bar in which it had less than nine tenths of its undisturbed depth, NaT when the data end before.
     source : str
         Asset in which it began; empty when there is none.
     arrivals : Series
@@ -29,11 +30,13 @@ class Truth:
     depth : Series
         Member → smallest share of undisturbed depth left.
     half_life : Series
-        Member → bars in which the loss halves; infinite for one that never comes back.
+        Member → bars in which the loss of log depth halves; infinite for one that never comes back.
     liquidity : DataFrame
         Time × asset, noise-free: the share of undisturbed depth that is there.
     forced : DataFrame
-        Time × asset: forced sales in quote currency.
+        Time × asset: forced sales in quote currency; ordinary liquidations of calm times do not count.
+    mid : DataFrame
+        Time × asset: the mid at the end of the bar, in quote currency, also where the bar was not seen.
     settings : dict
         Every parameter of the simulation, with its seed.
     """
@@ -49,6 +52,7 @@ class Truth:
     half_life: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     liquidity: pd.DataFrame = field(default_factory=pd.DataFrame)
     forced: pd.DataFrame = field(default_factory=pd.DataFrame)
+    mid: pd.DataFrame = field(default_factory=pd.DataFrame)
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -57,7 +61,7 @@ class Truth:
         return tuple(map(str, self.arrivals.index))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SimulatedMarket:
     """A simulated market.
 
@@ -75,3 +79,19 @@ class SimulatedMarket:
     panel: LiquidityPanel
     stablecoin: pd.DataFrame
     truth: Truth
+
+    def __repr__(self) -> str:
+        truth, (rows, assets) = self.truth, self.panel.shape
+        head = f"SimulatedMarket: {truth.scenario}, {assets} assets × {rows} rows on {self.panel.clock.name}"
+        if pd.isna(truth.onset):
+            return head
+        lines = [head, f"  onset    {truth.onset:%Y-%m-%d %H:%M}"]
+        if truth.drained:
+            members = truth.members
+            lines += [
+                f"  source   {truth.source}",
+                f"  members  {len(members)}: {', '.join(members[:6])}{' …' if len(members) > 6 else ''}",
+                f"  depth    {truth.depth.median():.0%} left (median member)",
+                f"  back     {int((truth.half_life < float('inf')).sum())} of {len(members)} members",
+            ]
+        return "\n".join(lines)
