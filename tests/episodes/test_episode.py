@@ -75,7 +75,7 @@ def test_the_card_says_what_was_known_and_what_the_evidence_is():
     ):
         assert word in card
     assert "nan" not in card
-    assert "not measured (needs prices, and volumes above the notional)" in card
+    assert "not measured (needs a book, or prices and volumes above the notional)" in card
     assert "nan" not in repr(ds.Episode.from_dates("2020-03-12"))
 
 

@@ -22,7 +22,8 @@ MOVES = np.log(FRAME).diff().dropna()
 NOT_TIMED = {
     "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "DrivenDCC", "FlexibleDCC",
     "RotatedDCC", "Episode", "GARCH", "EGARCH", "LocalProjection", "PanelRegression", "causal", "CompositeDCC",
-    "episode_catalogue", "episodes_table", "errors", "fetch_binance",
+    "episode_catalogue", "episodes_table", "episodes_to_json", "episodes_from_json", "episode_flight", "errors",
+    "fetch_binance",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
     "quality_rules", "regression_table", "reused_symbols", "write_quality", "write_report", "signals.auroc",
     "signals.circular_shift_pvalue", "signals.list_indicators", "measures.commonality", "measures.OrderBook",

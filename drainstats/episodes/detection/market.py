@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from drainstats.episodes.detection.costs import exit_costs
 from drainstats.errors import DataError, OptionError
 from drainstats.frames import as_wide, in_utc, known_stamps
 from drainstats.panel.panel import LiquidityPanel
@@ -15,12 +16,15 @@ from drainstats.panel.panel import LiquidityPanel
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What the detector looks at: illiquidity, when each row was known, what it is evidence of, costs if any."""
+    """What the detector looks at: illiquidity, when each row was known, what it is evidence of, costs if any and what
+    they rest on, stable coins if any."""
 
     illiquidity: pd.DataFrame
     known: pd.DatetimeIndex
     evidence: str
     cost: pd.DataFrame | None
+    law: str = ""
+    stablecoin: Any = None
 
 
 def from_panel(panel: LiquidityPanel, measure: str, notional: float) -> Market:
@@ -35,20 +39,7 @@ def from_panel(panel: LiquidityPanel, measure: str, notional: float) -> Market:
     evidence = "price range" if "high" in used else "traded volume and prices" if len(used) > 1 else "closing prices"
     known = panel.available_at
     known = known.where(known.notna(), pd.Series(panel.clock.end(panel.index), index=panel.index))
-    return Market(illiquidity, pd.DatetimeIndex(known), evidence, _exit_cost(panel, notional))
-
-
-def _exit_cost(panel: LiquidityPanel, notional: float) -> pd.DataFrame | None:
-    if not {"high", "low", "dollar_volume"} <= set(panel.field_names):
-        return None
-    from drainstats.measures.exits.laws import square_root_cost
-    from drainstats.measures.ranges import parkinson
-
-    volatility = parkinson(panel["high"], panel["low"], window=1)
-    volume = panel["dollar_volume"]
-    cost: pd.DataFrame = square_root_cost(volatility, volume, notional)
-    # The law describes orders that are part of the bar's volume; for larger ones it says nothing.
-    return cost.where(volume >= notional)
+    return Market(illiquidity, pd.DatetimeIndex(known), evidence, *exit_costs(panel, notional))
 
 
 def from_table(data: Any, available_at: pd.Series | None) -> Market:

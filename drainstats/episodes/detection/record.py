@@ -2,56 +2,103 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from drainstats.episodes.detection.flight import measure_flight
 from drainstats.episodes.detection.market import Market
+from drainstats.episodes.detection.source import BASIS, source_shares
 from drainstats.episodes.detection.spans import Rules, Span
 from drainstats.episodes.detection.stress import Stress, row_median
 from drainstats.episodes.episode import Episode
-from drainstats.episodes.recovery import fit_decay
+from drainstats.episodes.recovery import fit_decay, loss_speed, member_table
+from drainstats.episodes.serial import STAMPS
 from drainstats.typing import FloatArray
+
+# Bars before the onset in which a calm cost, and the start of the loss, are looked for.
+BEFORE = 60
 
 
 def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
+    """The episode of a span: what was known at the alarm, and what only its end showed."""
     onset, alarm, last = span.onset, span.alarm, span.last
     index, names = market.illiquidity.index, market.illiquidity.columns
     stop = len(index) if last is None else last + 1
     end = None if last is None else last - rules.quiet
     arrivals = _arrivals(stress.z, onset, stop, rules)
-    first_seen = {int(i): row for i, row in arrivals.items() if row <= alarm}
-    shares = _source_shares(first_seen)
+    shares, identified = source_shares(stress.z, {int(i): row for i, row in arrivals.items() if row <= alarm})
     members = sorted(arrivals, key=lambda i: (arrivals[i], i))
     rows = slice(onset, stop if end is None else end + 1)
-    strength = row_median(stress.z[rows][:, members])
-    trough = onset + int(np.nanargmax(strength))
-    depth = float(np.exp(-np.nanmedian(stress.excess[trough, members])))
-    decay = fit_decay(row_median(stress.excess[trough:stop][:, members]))
+    trough = onset + int(np.nanargmax(row_median(stress.z[rows][:, members])))
+    excess = row_median(stress.excess[:stop][:, members])
+    decay = fit_decay(excess[trough:])
     cost, cost_before, priced = _costs(market.cost, members, trough, onset)
+    bars, speed = _speed(index, excess, trough, onset)
     length = stop - onset if end is None else end - onset + 1
+    final = pd.NaT if last is None else market.known[last]
+    arrived = {str(names[i]): (i, arrivals[i]) for i in members}
     return Episode(
         onset=index[onset],
         detected_at=market.known[alarm],
-        known_at=pd.NaT if last is None else market.known[last],
+        known_at=final,
         trough=index[trough],
         end=pd.NaT if end is None else index[end],
-        members=tuple(str(names[i]) for i in members),
-        arrivals=pd.Series({str(names[i]): index[arrivals[i]] for i in members}),
+        members=tuple(arrived),
+        arrivals=pd.Series({name: index[row] for name, (_, row) in arrived.items()}),
         breadth=float(np.nanmax(stress.breadth[rows])),
         breadth_p_value=span.p_value,
-        depth=depth,
-        source=pd.Series({str(names[i]): shares.get(i, 0.0) for i in members}),
-        source_identified=max(shares.values()) == 1.0,
+        depth=float(np.exp(-excess[trough])),
+        speed_bars=bars,
+        speed=speed,
+        source=pd.Series(
+            {
+                str(names[i]): shares.get(int(i), 0.0)
+                for i in np.flatnonzero(~np.isnan(stress.z[onset : alarm + 1]).all(axis=0))
+            }
+        ),
+        source_identified=identified,
+        source_basis=BASIS,
         exit_cost=cost,
         exit_cost_baseline=cost_before,
+        exit_law=market.law,
         notional=rules.notional if market.cost is not None else float("nan"),
+        flight=measure_flight(market.stablecoin, index[onset], index[trough], market.known[stop - 1], rules.baseline),
         half_life=decay.half_life,
         half_life_censored=decay.censored,
         recovered=end is not None,
         kind="regime" if end is None else "flash" if length <= rules.flash_bars else "bleed",
         evidence=market.evidence,
+        member_table=member_table(index, stress.excess, stress.z, arrived, rows.stop - 1, stop, rules.calm),
+        field_known_at=_field_known_at(market.known[alarm], final),
         notes=_notes(market, end, priced, len(members)),
     )
+
+
+# Fields on which rows after the alarm have no bearing; the others are final with the record.
+AT_THE_ALARM = (
+    "onset", "detected_at", "breadth_p_value", "source", "source_identified", "source_basis", "exit_law", "notional",
+    "evidence",
+)  # fmt: skip
+NO_FACTS = ("known_at", "field_known_at", "name", "reference")
+
+
+def _field_known_at(alarm: pd.Timestamp, final: Any) -> pd.Series:
+    stamps = {f.name: alarm if f.name in AT_THE_ALARM else final for f in fields(Episode) if f.name not in NO_FACTS}
+    return pd.Series(stamps, dtype=STAMPS)
+
+
+def _speed(index: pd.DatetimeIndex, excess: FloatArray, trough: int, onset: int) -> tuple[float, Any]:
+    """Bars, and time, from a tenth of the loss to nine tenths, looked for from `BEFORE` bars before the onset on."""
+    start = max(onset - BEFORE, 0)
+    low, high = loss_speed(np.exp(-excess[start : trough + 1]), trough - start)
+    if high != high:
+        return float("nan"), pd.NaT
+    time = index.as_unit("ns").asi8[start : trough + 1].astype(np.float64)
+    moments = np.interp([low, high], np.arange(len(time)), time - time[0])
+    return high - low, pd.Timedelta(int(moments[1] - moments[0]), unit="ns")
 
 
 def _arrivals(z: FloatArray, onset: int, stop: int, rules: Rules) -> dict[int, int]:
@@ -67,23 +114,12 @@ def _arrivals(z: FloatArray, onset: int, stop: int, rules: Rules) -> dict[int, i
     return arrivals
 
 
-def _source_shares(arrivals: dict[int, int]) -> dict[int, float]:
-    """Equal shares for the assets that arrived first, half of that for those one bar later.
-
-    Neighbouring bars are too close to order by: a crossing late in one and one early in the next may be minutes apart.
-    """
-    first = min(arrivals.values())
-    weights = {i: {0: 1.0, 1: 0.5}[row - first] for i, row in arrivals.items() if row - first <= 1}
-    total = sum(weights.values())
-    return {i: weight / total for i, weight in weights.items()}
-
-
 def _costs(cost: pd.DataFrame | None, members: list[int], trough: int, onset: int) -> tuple[float, float, int]:
     """Median cost at the trough and before it over the members that have both, and their number."""
     if cost is None:
         return float("nan"), float("nan"), 0
     values = cost.to_numpy()[:, members]
-    before = row_median(values[max(onset - 60, 0) : onset].T)
+    before = row_median(values[max(onset - BEFORE, 0) : onset].T)
     both = np.flatnonzero(~np.isnan(values[trough]) & ~np.isnan(before))
     if not len(both):
         return float("nan"), float("nan"), 0

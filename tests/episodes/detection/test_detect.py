@@ -62,7 +62,8 @@ def test_depth_is_the_share_of_baseline_liquidity_left():
 def test_one_asset_that_leads_is_the_source():
     e = at_onset(market(1, size=8.0, lead=(4, 3)))
     assert e.source_identified
-    assert e.source["A4"] == 1.0
+    assert e.source.idxmax() == "A4"
+    assert e.source.sum() == pytest.approx(1.0)
     assert e.members[0] == "A4"
     assert e.arrivals["A4"] < e.onset
 
@@ -71,7 +72,8 @@ def test_assets_that_arrive_together_share_the_source():
     e = at_onset(market(0))
     assert not e.source_identified
     assert e.source.sum() == pytest.approx(1.0)
-    assert e.source.max() == pytest.approx(1 / (e.source > 0).sum())
+    assert (e.source > 0).all()
+    assert e.source.max() < 0.5
 
 
 @pytest.mark.parametrize("assets", [2, 4, 12])
