@@ -12,6 +12,8 @@ _NAMES = {
     "FAMILIES": "market",
     "SimulatedMarket": "truth",
     "Truth": "truth",
+    "book": "records",
+    "trades": "records",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, _NAMES)

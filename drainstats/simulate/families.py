@@ -51,7 +51,7 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "gaussian": Family(),
-    "heavy": Family(volatility_ar=0.95, volatility_sd=0.4, tail=5.0),
+    "heavy": Family(depth_ar=(0.5,), volatility_ar=0.95, volatility_sd=0.35, tail=4.0),
     "persistent": Family(depth_ar=(0.3, 0.9, 0.99), volatility_ar=0.98, volatility_sd=0.25),
     "seasonal": Family(season=0.35, volatility_sd=0.2),
     "heterogeneous": Family(loadings=(0.3, 1.7), sectors=3, size_sd=1.5, tail=8.0, volatility_sd=0.25),
@@ -87,7 +87,7 @@ def ordinary(family: str, index: pd.DatetimeIndex, assets: int, commonality: flo
     risk = 0.04 * np.exp(0.3 * market.normal(size=assets))
     loads = market.uniform(*kind.loadings, assets)
     loads /= np.sqrt(np.mean(loads**2))
-    drawn = float(market.uniform(0.2, 0.6))
+    drawn = float(market.uniform(0.15, 0.6))
     share = drawn if commonality is None else float(commonality)
     season = kind.season * seasonal_pattern(index)[:, None]
     paths = _paths(kind, scale, rows, assets, (kind.volatility_ar,))

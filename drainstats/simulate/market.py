@@ -74,7 +74,7 @@ def drain(seed: int = 0, *, mode: str = "planted", **settings: Any) -> Simulated
         venue), or neither; in the drain only.
     commonality : float, optional
         Share of the variance of ordinary log depth that all assets have in common (its mean correlation); by default
-        drawn between .2 and .6. Makers' answer to common volatility comes on top.
+        drawn between .15 and .6. Makers' answer to common volatility comes on top.
     gaps : float, default 0.0
         Chance that a bar is missing.
     late : float, default 0.0

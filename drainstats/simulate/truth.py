@@ -60,6 +60,16 @@ class Truth:
         """Assets that drained, in order of arrival."""
         return tuple(map(str, self.arrivals.index))
 
+    def reached(self, share: float = 0.5) -> Any:
+        """The first bar by whose end this share of the members had been reached; NaT without members.
+
+        The onset is the arrival at the source; a rule that asks how many markets are thin cannot see it before this bar.
+        """
+        stamps = self.arrivals.sort_values()
+        if not len(stamps):
+            return pd.NaT
+        return stamps.iloc[max(0, int(-(-share * len(stamps) // 1)) - 1)]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SimulatedMarket:
