@@ -1,0 +1,1 @@
+"""The battery of event-study tests: pure functions of an `EventSample`, by name in `registry`."""
