@@ -71,6 +71,8 @@ _NAMES = {
     "episodes_from_json": "episodes.serial",
     "episode_flight": "episodes.detection.flight",
     "episode_catalogue": "episodes.catalogue",
+    "catalogue_table": "episodes.catalogue",
+    "compare_episodes": "episodes.compare",
     "event_study": "episodes.study.study",
     "backtest_signals": "signals.backtest",
     "plot_quality": "report.quality_figure",

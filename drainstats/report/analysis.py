@@ -212,7 +212,7 @@ def _backtest(panel: LiquidityPanel, illiquidity: pd.DataFrame | None, episodes:
     table = _needed(illiquidity, "a measure of illiquidity")
     level = CoLiquidityLevel().transform(table)
     classes = [c for c in MARKETS if (panel.asset_table["class"] == c).any()]
-    documented = {e.name: e for c in classes for e in episode_catalogue(c)}
+    documented = {e.name: e for c in classes for e in episode_catalogue(c, controls=False)}
     sets = {"detected": episodes, "documented": sorted(documented.values(), key=lambda e: e.onset)}
     return backtest_signals(level, sets, horizon=20, available_at=_known(panel))
 

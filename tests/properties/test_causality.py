@@ -23,7 +23,7 @@ NOT_TIMED = {
     "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "DrivenDCC", "FlexibleDCC",
     "RotatedDCC", "Episode", "GARCH", "EGARCH", "LocalProjection", "PanelRegression", "causal", "CompositeDCC",
     "episode_catalogue", "episodes_table", "episodes_to_json", "episodes_from_json", "episode_flight", "errors",
-    "fetch_binance",
+    "fetch_binance", "catalogue_table", "compare_episodes",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
     "quality_rules", "regression_table", "reused_symbols", "write_quality", "write_report", "signals.auroc",
     "signals.circular_shift_pvalue", "signals.list_indicators", "measures.commonality", "measures.OrderBook",
