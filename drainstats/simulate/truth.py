@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,8 @@ class Truth:
         Time × asset: the mid at the end of the bar, in quote currency, also where the bar was not seen.
     settings : dict
         Every parameter of the simulation, with its seed.
+    outcomes : dict
+        What came out, in the endogenous mode (`drainstats.simulate.endogenous`).
     """
 
     scenario: str
@@ -54,6 +57,7 @@ class Truth:
     forced: pd.DataFrame = field(default_factory=pd.DataFrame)
     mid: pd.DataFrame = field(default_factory=pd.DataFrame)
     settings: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -63,12 +67,10 @@ class Truth:
     def reached(self, share: float = 0.5) -> Any:
         """The first bar by whose end this share of the members had been reached; NaT without members.
 
-        The onset is the arrival at the source; a rule that asks how many markets are thin cannot see it before this bar.
+        The onset is the arrival at the source; a rule that asks how many markets are thin sees nothing before this bar.
         """
         stamps = self.arrivals.sort_values()
-        if not len(stamps):
-            return pd.NaT
-        return stamps.iloc[max(0, int(-(-share * len(stamps) // 1)) - 1)]
+        return stamps.iloc[max(0, math.ceil(share * len(stamps)) - 1)] if len(stamps) else pd.NaT
 
 
 @dataclass(frozen=True, eq=False, repr=False)
