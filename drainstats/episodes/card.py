@@ -45,7 +45,7 @@ def source_text(episode: Episode) -> str:
         return f"{shares.index[0]} ({shares.iloc[0]:.0%}{basis})"
     names = ", ".join(f"{name} {share:.0%}" for name, share in shares.iloc[:3].items())
     more = ", …" if len(shares) > 3 else ""
-    return f"not identified: {names}{more} ({len(shares)} share it{basis})"
+    return f"not identified: {names}{more} ({len(shares)} assets{basis})"
 
 
 def _iso(stamp: Any) -> str:

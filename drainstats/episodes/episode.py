@@ -50,9 +50,9 @@ class Episode:
         From 10 to 90 % of the loss of the members' median, interpolated between bars; what happens within one bar
         takes 0.8 of it. NaN and NaT when the path before the onset is not seen.
     source : Series
-        Asset → share of being the source; sums to one over the assets observed from the onset to the alarm. From the
-        order of arrival and the size of each asset's first increment, on rows up to the alarm; zero for an asset that
-        had not arrived by then.
+        Asset → share of being the source; sums to one over the assets observed from the onset to the alarm. From what
+        each had lost before the others and by the alarm (`drainstats.episodes.detection.source`); rows after the alarm
+        do not enter.
     source_identified : bool
         True when the first asset came alone and its share is large enough that, in simulated markets of other families
         than the shares were calibrated on, it is the source in three cases of four or more.

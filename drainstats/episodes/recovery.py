@@ -131,7 +131,7 @@ def member_table(
     """
     rows = {}
     for name, (column, arrival) in arrivals.items():
-        own = excess[arrival : last + 1, column]
+        own = excess[arrival : max(last, arrival) + 1, column]
         trough = arrival + int(np.nanargmax(own))
         path = excess[trough:stop, column]
         half = crossing(path, path[0] / 2)

@@ -29,7 +29,7 @@ def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
     stop = len(index) if last is None else last + 1
     end = None if last is None else last - rules.quiet
     arrivals = _arrivals(stress.z, onset, stop, rules)
-    shares, identified = source_shares(stress.z, {int(i): row for i, row in arrivals.items() if row <= alarm})
+    source, identified = _source(market, stress, rules, span, arrivals)
     members = sorted(arrivals, key=lambda i: (arrivals[i], i))
     rows = slice(onset, stop if end is None else end + 1)
     trough = onset + int(np.nanargmax(row_median(stress.z[rows][:, members])))
@@ -53,12 +53,7 @@ def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
         depth=float(np.exp(-excess[trough])),
         speed_bars=bars,
         speed=speed,
-        source=pd.Series(
-            {
-                str(names[i]): shares.get(int(i), 0.0)
-                for i in np.flatnonzero(~np.isnan(stress.z[onset : alarm + 1]).all(axis=0))
-            }
-        ),
+        source=source,
         source_identified=identified,
         source_basis=BASIS,
         exit_cost=cost,
@@ -88,6 +83,18 @@ NO_FACTS = ("known_at", "field_known_at", "name", "reference")
 def _field_known_at(alarm: pd.Timestamp, final: Any) -> pd.Series:
     stamps = {f.name: alarm if f.name in AT_THE_ALARM else final for f in fields(Episode) if f.name not in NO_FACTS}
     return pd.Series(stamps, dtype=STAMPS)
+
+
+def _source(
+    market: Market, stress: Stress, rules: Rules, span: Span, arrivals: dict[int, int]
+) -> tuple[pd.Series, bool]:
+    """Shares of the assets seen from the onset to the alarm, from rows up to the alarm."""
+    seen = np.flatnonzero(~np.isnan(stress.z[span.onset : span.alarm + 1]).all(axis=0))
+    rows = slice(max(span.onset - rules.lead, 0), span.alarm + 1)
+    late = len(stress.z)
+    came = np.array([arrivals[i] if arrivals.get(int(i), late) <= span.alarm else late for i in map(int, seen)])
+    shares, identified = source_shares(stress.excess[rows][:, seen], stress.z[rows][:, seen], came)
+    return pd.Series(shares, index=[str(market.illiquidity.columns[i]) for i in seen]), identified
 
 
 def _speed(index: pd.DatetimeIndex, excess: FloatArray, trough: int, onset: int) -> tuple[float, Any]:

@@ -1,62 +1,71 @@
-"""Which asset drained first: shares over those that had arrived by the alarm, calibrated on simulated markets.
+"""Which asset drained first: shares over all observed assets, calibrated on simulated markets.
 
-With l_i the bars from the first arrival to that of asset i and g_i = ln(1 + c_i), c_i the rise of its stress in the bar
-of its arrival (robust standard deviations, at least zero), its share is
+With x_it the log illiquidity of asset i above its baseline (at least zero), z_it the same in robust standard
+deviations, t* the bar of the alarm, and rows from ``lead`` bars before the onset on,
 
-    s_i = exp(−LAG · l_i + SIZE · g_i) / Σ_j exp(−LAG · l_j + SIZE · g_j).
+    head start   h_i = Σ_{t < t*} x_it 1{z_it > 2}      what it had lost before the market did
+    size         m_i = max_{t ≤ t*} x_it                how much it has lost by then
+    share        s_i = exp(HEAD_START · h_i + SIZE · m_i) / Σ_j exp(HEAD_START · h_j + SIZE · m_j).
 
-Only rows up to the alarm enter. The two coefficients are maximum-likelihood estimates of a conditional logit on one
-family of simulated markets (``docs/make_source_table.py``, which also scores the shares on the other families);
-measures of transmission and of triggering would join as further terms of the same sum.
+Both are first increments: rows after the alarm do not enter. The coefficients are the maximum-likelihood estimates of a
+conditional logit (McFadden, 1974) on one family of simulated markets; ``docs/make_source_table.py`` estimates them and
+scores the shares on the other families. Measures of transmission and of triggering are to join as further terms of the
+same sum: `features` holds a column a term.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from drainstats.typing import FloatArray
+from drainstats.typing import FloatArray, IntArray
 
 BASIS = "simulator-calibrated"
-LAG = 1.0
-SIZE = 1.0
+FEATURES = ("head start", "size")
+# Estimated by docs/make_source_table.py on its family of calibration.
+COEFFICIENTS = (1.46, 1.78)
+# Stress at which a bar counts for the head start.
+STRESSED = 2.0
 # The smallest share at which a first asset that came alone is named.
 NAMED = 0.6
 
 
-def first_increments(z: FloatArray, arrivals: dict[int, int]) -> tuple[FloatArray, FloatArray]:
-    """Lags in bars and log increments of the assets of ``arrivals`` (asset → row), in its order."""
-    columns, rows = np.array(list(arrivals)), np.array(list(arrivals.values()))
-    lag = (rows - rows.min()).astype(np.float64)
-    before = np.where(rows > 0, z[np.maximum(rows - 1, 0), columns], 0.0)
-    rise = z[rows, columns] - np.nan_to_num(before)
-    return lag, np.log1p(np.maximum(rise, 0.0))
+def features(excess: FloatArray, z: FloatArray) -> FloatArray:
+    """(N, 2) head start and size of each asset.
+
+    Parameters
+    ----------
+    excess, z : (T, N)
+        From ``lead`` bars before the onset to the alarm. Missing ones count as no stress.
+    """
+    x = np.maximum(np.nan_to_num(excess), 0.0)
+    head = np.where(np.nan_to_num(z[:-1]) > STRESSED, x[:-1], 0.0).sum(axis=0)
+    return np.column_stack([head, x.max(axis=0)])
 
 
-def softmax(lag: FloatArray, size: FloatArray, coefficients: tuple[float, float] = (LAG, SIZE)) -> FloatArray:
-    """Shares that sum to one."""
-    score = -coefficients[0] * lag + coefficients[1] * size
+def softmax(values: FloatArray, coefficients: tuple[float, ...] = COEFFICIENTS) -> FloatArray:
+    """Shares that sum to one from an (N, K) array of features."""
+    score = values @ np.asarray(coefficients)
     weight = np.exp(score - score.max())
     shares: FloatArray = weight / weight.sum()
     return shares
 
 
-def source_shares(z: FloatArray, arrivals: dict[int, int]) -> tuple[dict[int, float], bool]:
-    """Asset → share, and whether the data name one.
+def source_shares(excess: FloatArray, z: FloatArray, arrivals: IntArray) -> tuple[FloatArray, bool]:
+    """Shares of the assets, and whether the data name one.
 
     Parameters
     ----------
-    z : (T, N)
-        Stress; rows after the last arrival do not enter.
-    arrivals : asset → row
-        Arrivals up to the alarm.
+    excess, z : (T, N)
+        As for `features`.
+    arrivals : (N,)
+        Row of arrival; a large number for an asset that had not arrived by the alarm.
 
     Returns
     -------
     shares, identified
-        One is named when it came alone in the first bar and its share is ``NAMED`` or more.
+        One is named when it arrived alone in the first bar and its share is ``NAMED`` or more.
     """
-    lag, size = first_increments(z, arrivals)
-    shares = softmax(lag, size)
+    shares = softmax(features(excess, z))
     top = int(np.argmax(shares))
-    alone = np.count_nonzero(lag == 0) == 1 and lag[top] == 0
-    return dict(zip(arrivals, map(float, shares), strict=True)), bool(alone and shares[top] >= NAMED)
+    alone = np.count_nonzero(arrivals <= arrivals[top]) == 1
+    return shares, bool(alone and shares[top] >= NAMED)
