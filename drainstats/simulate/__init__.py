@@ -14,6 +14,8 @@ _NAMES = {
     "Truth": "truth",
     "book": "records",
     "trades": "records",
+    "process": "processes",
+    "SimulatedProcess": "processes",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, _NAMES)
