@@ -236,10 +236,10 @@ def _table(rows: list[dict[str, Any]], bar: pd.Timedelta) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=_COLUMNS)
     for name in ("onset", "detected_onset"):
         table[name] = pd.to_datetime(table[name], utc=True)
+    for name in ("onset_error", "trough_error", "alarm_delay"):
+        table[name] = pd.to_timedelta([None if pd.isna(v) else v for v in table[name]])
     for name in ("onset_error", "trough_error"):
-        table[name] = pd.to_timedelta(table[name])
         table[f"{name}_bars"] = table[name] / bar
-    table["alarm_delay"] = pd.to_timedelta(table["alarm_delay"])
     for name in ("overlap", "source_share"):
         table[name] = table[name].astype(float)
     order = table["onset"].fillna(table["detected_onset"]).argsort(kind="stable")

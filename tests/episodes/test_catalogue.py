@@ -246,7 +246,6 @@ def test_claims_of_data_are_what_the_files_give(closes, key, words, asset, first
         ("us-equity-crash-1987", "GSPC", "1987-10-16"),
         ("mini-crash-1989", "GSPC", "1989-10-12"),
         ("shanghai-sneeze-2007", "GSPC", "2007-02-26"),
-        ("lehman-2008", "GSPC", "2008-09-12"),
         ("us-downgrade-2011", "GSPC", "2011-08-03"),
         ("gold-break-2013", "GLD", "2013-04-11"),
         ("taper-shibor-2013", "GSPC", "2013-06-18"),
