@@ -33,7 +33,8 @@ NOT_TIMED = {
     "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell", "measures.exit_horizon",
     "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
     "CopulaDCC", "constant_correlation_test", "margin_diagnostics", "portmanteau", "shrink_correlation",
-    "BEKK", "GOGARCH", "OGARCH", "ADCC", "CDCC", "bootstrap", "online", "news_impact", "exit_risk",
+    "BEKK", "GOGARCH", "OGARCH", "ADCC", "CDCC", "adjust_studies", "bootstrap", "online", "news_impact", "exit_risk",
+    "co_movement_test",
 }  # fmt: skip
 
 
@@ -216,7 +217,9 @@ CASES = {
     "LiquidityPanel.convert": (lambda p: by_moment(p.convert("USD", {"USDT": "A1"})), QUOTED, 10),
     "innovations": (ds.innovations, FRAME, 3),
     "log_illiquidity": (lambda x: ds.log_illiquidity(x, "offset", "scores", history=20), FRAME, 21),
+    "breadth_null": (lambda x: ds.breadth_null(x, window=50, min_rows=20), FRAME["A0"], 21),
     "detect_episodes": (as_known, PANEL, 60),
+    "event_outcome": (lambda p: ds.event_outcome(p, "volatility", "innovation", history=40), PANEL, 70),
     "event_study": (studied, FRAME, 202),
     "signals.CoLiquidityLevel": (LEVEL.transform, FRAME.iloc[:130], 61),
     "signals.threshold_alarms": (lambda s: ds.signals.threshold_alarms(s, min_history=30), FRAME["A0"], 31),

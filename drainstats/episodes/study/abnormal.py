@@ -231,10 +231,14 @@ def _mean_correlation(series: _Series, before: _Span, fit: _Regression, weight: 
     return np.divide((z**2).sum(axis=-1) - own, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
 
 
+def sliding(values: FloatArray, first: int, dates: int, length: int) -> FloatArray:
+    """Windows of ``length`` rows that begin at rows first, first + 1, ...: (..., T, K) to (..., dates, length, K)."""
+    view = np.lib.stride_tricks.sliding_window_view(values, length, axis=-2)
+    return np.swapaxes(view[..., first : first + dates, :, :], -1, -2)
+
+
 def _sliding(values: FloatArray, span: _Span) -> FloatArray:
-    """(..., T, K) → (..., dates, length, K), a view."""
-    view = np.lib.stride_tricks.sliding_window_view(values, span.length, axis=-2)
-    return np.swapaxes(view[..., span.first : span.first + span.dates, :, :], -1, -2)
+    return sliding(values, span.first, span.dates, span.length)
 
 
 def _by_row(windows: FloatArray, weights: FloatArray) -> FloatArray:

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from drainstats.episodes.study.abnormal import SHORTEST_ESTIMATION, Offsets, abnormal_values
-from drainstats.typing import FloatArray, IntArray
+from drainstats.episodes.study.sample import EventSample
+from drainstats.typing import BoolArray, FloatArray, IntArray
 
 SHARE_LEVEL = 0.10
 """One calm date in ten shows a common share above the limit: so that a date rejected at 5 % nearly always does."""
@@ -124,11 +125,24 @@ def _statistics(
     values: FloatArray, offsets: Offsets, first: int, dates: int, market: FloatArray | None, min_rows: int
 ) -> tuple[FloatArray, ...]:
     fits = abnormal_values(values, offsets, first, dates, market=market, min_rows=min_rows)
-    n, mean, variance = cross_section(fits.standardized, fits.usable.astype(np.float64))
+    return _from_standardized(fits.standardized, fits.usable, fits.correlation)
+
+
+def statistics_of(sample: EventSample) -> DateStatistics:
+    """The statistics of dates whose abnormal values are there already: arrays (..., dates, m, n) of any model."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        standardized = sample.event.sum(axis=-2) / sample.total_error
+    return DateStatistics(
+        *_from_standardized(np.where(sample.usable, standardized, 0.0), sample.usable, sample.correlation)
+    )
+
+
+def _from_standardized(standardized: FloatArray, usable: BoolArray, correlation: FloatArray) -> tuple[FloatArray, ...]:
+    n, mean, variance = cross_section(standardized, usable.astype(np.float64))
     with np.errstate(divide="ignore", invalid="ignore"):
         bmp = mean / np.sqrt(variance / n)
-        kp = bmp * kp_factor(fits.correlation, n)
-    return n, mean, variance, fits.correlation, bmp, np.where(np.isfinite(kp), kp, np.nan)
+        kp = bmp * kp_factor(correlation, n)
+    return n, mean, variance, correlation, bmp, np.where(np.isfinite(kp), kp, np.nan)
 
 
 def cross_section(values: FloatArray, takes_part: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

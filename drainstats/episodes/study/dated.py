@@ -2,62 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.abnormal import Abnormal, Offsets, abnormal_values
-from drainstats.episodes.study.commondate import DateStatistics, date_statistics, placebo_p_value
+from drainstats.episodes.study.abnormal import Offsets, sliding
+from drainstats.episodes.study.commondate import DateStatistics, placebo_p_value
+from drainstats.episodes.study.models import ExpectedModel, one_date
+from drainstats.episodes.study.notes import about, about_sample, sentence_of
 from drainstats.episodes.study.rows import iso
+from drainstats.episodes.study.sample import EventSample
 from drainstats.errors import DataError
 from drainstats.typing import BoolArray, FloatArray, IntArray
 
-_NAMED = 8
-"""A note names that many assets before it counts the rest."""
+_BLOCK = 256
+"""Placebo dates whose whole samples are held at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What came in: values (T, N) with NaN where missing or infinite, their labels, the regressor (T,) or None."""
+    """What came in: values (T, N) with NaN where missing or infinite, their labels, what is expected of them."""
 
     values: FloatArray
     index: pd.Index
     columns: pd.Index
-    regressor: FloatArray | None
+    model: ExpectedModel
     infinite: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How every event is treated: offsets, estimation rows an asset needs, where placebo dates lie, whether needed."""
+    """How every event is treated.
+
+    offsets. min_rows : estimation rows an asset needs. placebos : where they lie. needs_placebo : whether one must be
+    there. closed : what an event in no bar means. drop : whether an asset's missing rows are dropped before rows are
+    counted, when it has dates of its own.
+    """
 
     offsets: Offsets
     min_rows: int
     placebos: str
     needs_placebo: bool
+    closed: str
+    drop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceboWindows:
+    """Windows of placebo dates: observed and event (D, m, n), total_error (D, n), usable (D, n), correlation (D,)."""
+
+    observed: FloatArray
+    event: FloatArray
+    total_error: FloatArray
+    usable: BoolArray
+    correlation: FloatArray
+
+    @property
+    def standardized(self) -> FloatArray:
+        """Sums over the window by their errors (D, n); NaN where an asset does not take part."""
+        return np.where(self.usable, self.event.sum(axis=-2) / np.where(self.usable, self.total_error, 1.0), np.nan)
 
 
 @dataclass(frozen=True, slots=True)
 class DatedEvent:
     """One event worked out.
 
-    row : of the event. assets : columns in use. at : statistics of the date, arrays (1,). placebo_rows : (n,).
-    placebo : statistics of those dates, arrays (n,). p_value, rank, effective : see `placebo_p_value`; NaN without
-    placebo dates. abnormal : (rows, assets), from the row after the estimation window to the end of the event window.
-    notes : who was left out and why, and what else to know.
+    label : what it is called. row : of the event. units : labels of the n assets in use, or pairs of asset and date
+    when an asset comes twice. pairs : the same with the dates, for dates by asset, else None.
+    at : statistics of the date, arrays (1,). placebo_labels : (D,). placebo : statistics of those dates, arrays (D,).
+    p_value, rank, effective : see `placebo_p_value`; NaN without placebo dates. sample : what the tests see. observed :
+    (m, n) outcomes in the event window. abnormal : (rows, n), from the row after the estimation window to the end of
+    the event window. left_out : label of a unit → why it does not take part. notes : what else to know. again : gives
+    the windows of the placebo dates, computed when called.
     """
 
+    label: Any
     row: int
-    assets: IntArray
+    units: pd.Index
+    pairs: pd.MultiIndex | None
     at: DateStatistics
-    placebo_rows: IntArray
+    placebo_labels: pd.Index
     placebo: DateStatistics
     p_value: float
     rank: float
     effective: float
+    sample: EventSample
+    observed: FloatArray
     abnormal: FloatArray
+    left_out: dict[Any, str]
     notes: tuple[str, ...]
+    again: Callable[[], PlaceboWindows]
 
 
 def work_out(data: Market, row: int, others: list[int], plan: Plan) -> DatedEvent:
@@ -73,21 +111,23 @@ def work_out(data: Market, row: int, others: list[int], plan: Plan) -> DatedEven
     label = iso(data.index[row])
     # What lies behind the event window is not handed on unless asked for: nothing below can look ahead.
     end = row + plan.offsets.window[1] + 1 if plan.placebos == "past" else len(data.index)
-    market = None if data.regressor is None else data.regressor[:end]
-    fits = abnormal_values(data.values[:end], plan.offsets, row, 1, market=market, min_rows=plan.min_rows)
-    assets = np.flatnonzero(fits.usable[0])
-    out = _left_out(data, row, fits, plan)
+    sample = one_date(data.model.samples(data.values[:end], plan.offsets, row, 1, plan.min_rows, row))
+    assets = np.flatnonzero(sample.usable)
+    left_out = _left_out(data, row, sample, plan)
+    out = sentence_of(left_out)
     if len(assets) < 2:
         found = f"{label}: {len(assets)} of {len(data.columns)} assets can be used and a test needs two"
         raise DataError(f"{found}; {out}" if out else f"{found}.")
     values = np.ascontiguousarray(data.values[:end, assets])
-    at = date_statistics(values, plan.offsets, row, 1, market=market, min_rows=plan.min_rows)
+    if len(assets) < len(data.columns):
+        sample = one_date(data.model.samples(values, plan.offsets, row, 1, plan.min_rows, row))
+    at = data.model.scan(values, plan.offsets, row, 1, plan.min_rows, row)
     if np.isnan(at.kp[0]):
         raise DataError(
             f"{label}: the abnormal outcomes are equal for all assets, or sum to zero because the market is made of "
             "them; use other assets, or a market from outside."
         )
-    rows, placebo = _placebos(values, market, row, others, plan, len(data.index))
+    rows, placebo = _placebos(data.model, values, row, others, plan, len(data.index))
     if plan.needs_placebo and not len(rows):
         raise DataError(
             f"{label}: no earlier date has {plan.offsets.length} estimation rows of its own, so that there is no "
@@ -96,14 +136,39 @@ def work_out(data: Market, row: int, others: list[int], plan: Plan) -> DatedEven
     p_value, rank, effective = np.nan, np.nan, 0.0
     if len(rows):
         p_value, rank, effective = (float(v[0]) for v in placebo_p_value(at.p_value, placebo.p_value[None, :]))
-    residuals = _residuals(data, row, fits, plan.offsets)[:, assets]
-    notes = [f"{label}: {out}"] if out else []
-    notes += _facts(label, data, rows, effective, at)
-    notes += _dominant(label, data.columns[assets], fits.standardized[0, assets])
-    standard = residuals[: plan.offsets.length] / fits.sigma[0, assets]
-    notes += _groups(label, standard) + _persistence(label, standard)
-    lead = min(plan.offsets.estimation[1] + 1, plan.offsets.window[0]) - plan.offsets.estimation[0]
-    return DatedEvent(row, assets, at, rows, placebo, p_value, rank, effective, residuals[lead:], tuple(notes))
+    notes = ([f"{label}: {out}"] if out else []) + _outage(label, data, row, plan)
+    notes += about(label, at, data.index[rows], effective) + about_sample(label, data.columns[assets], sample)
+    abnormal = np.vstack([_eve(data.model, values, row, plan), sample.event])
+    return DatedEvent(
+        label=data.index[row],
+        row=row,
+        units=data.columns[assets],
+        pairs=None,
+        at=at,
+        placebo_labels=data.index[rows],
+        placebo=placebo,
+        p_value=p_value,
+        rank=rank,
+        effective=effective,
+        sample=sample,
+        observed=values[row + plan.offsets.window[0] : row + plan.offsets.window[1] + 1],
+        abnormal=abnormal,
+        left_out=left_out,
+        notes=tuple(notes),
+        again=partial(_placebo_windows, data.model, values, row, plan, rows),
+    )
+
+
+def _placebo_windows(model: ExpectedModel, values: FloatArray, row: int, plan: Plan, rows: IntArray) -> PlaceboWindows:
+    """Windows of the placebo dates in ``rows``, a chunk of neighbours at a time."""
+    parts = []
+    for block in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        for start in range(0, len(block), _BLOCK):
+            dates = block[start : start + _BLOCK]
+            s = model.samples(values, plan.offsets, int(dates[0]), len(dates), plan.min_rows, row)
+            span = (int(dates[0]) + plan.offsets.window[0], len(dates), plan.offsets.span)
+            parts.append((sliding(values, *span), s.event, s.total_error, s.usable, s.correlation))
+    return PlaceboWindows(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _check_room(data: Market, row: int, offsets: Offsets) -> None:
@@ -121,7 +186,7 @@ def _check_room(data: Market, row: int, offsets: Offsets) -> None:
 
 
 def _placebos(
-    values: FloatArray, market: FloatArray | None, row: int, others: list[int], plan: Plan, n_rows: int
+    model: ExpectedModel, values: FloatArray, row: int, others: list[int], plan: Plan, n_rows: int
 ) -> tuple[IntArray, DateStatistics]:
     """Rows of the placebo dates and their statistics.
 
@@ -132,7 +197,7 @@ def _placebos(
     first = -offsets.estimation[0]
     last = min(len(values) - 1 - offsets.window[1], n_rows - 1)
     rows = np.arange(first, last + 1)
-    scanned = date_statistics(values, offsets, first, len(rows), market=market, min_rows=plan.min_rows)
+    scanned = model.scan(values, offsets, first, len(rows), plan.min_rows, row)
     fits = (rows + offsets.window[1] <= row + offsets.estimation[1]) | (
         rows + offsets.estimation[0] > row + offsets.window[1]
     )
@@ -143,103 +208,49 @@ def _placebos(
     return rows[chosen], scanned.take(chosen)
 
 
-def _residuals(data: Market, row: int, fits: Abnormal, offsets: Offsets) -> FloatArray:
-    """Abnormal values from the first estimation row to the last row of the event window, (rows, N)."""
-    rows = slice(row + offsets.estimation[0], row + offsets.window[1] + 1)
-    expected = fits.alpha if data.regressor is None else fits.alpha + fits.beta * data.regressor[rows, None]
-    return np.asarray(data.values[rows] - expected)
+def _eve(model: ExpectedModel, values: FloatArray, row: int, plan: Plan) -> FloatArray:
+    """Abnormal values of the rows between estimation and event window, (rows, n)."""
+    first, last = plan.offsets.estimation[1] + 1, plan.offsets.window[0] - 1
+    if first > last:
+        return np.empty((0, values.shape[1]))
+    before = Offsets(plan.offsets.estimation, (first, last))
+    return one_date(model.samples(values, before, row, 1, plan.min_rows, row)).event
 
 
-def _left_out(data: Market, row: int, fits: Abnormal, plan: Plan) -> str:
-    """Who does not take part, by reason, in one sentence; empty when all do."""
+def _left_out(data: Market, row: int, sample: EventSample, plan: Plan) -> dict[Any, str]:
+    """Why each asset that does not take part does not."""
     window = slice(row + plan.offsets.window[0], row + plan.offsets.window[1] + 1)
+    return {data.columns[k]: _reason(data, window, sample, plan, int(k)) for k in np.flatnonzero(~sample.usable)}
+
+
+def _reason(data: Market, window: slice, sample: EventSample, plan: Plan, k: int) -> str:
+    """Why asset ``k`` does not take part."""
+    seen = np.isfinite(data.values[: window.stop, k])
+    if data.infinite[window, k].any():
+        return "infinite in the event window"
+    if not seen.any():
+        return "no value up to the event"
+    if not seen[window].all():
+        last = int(np.flatnonzero(seen)[-1])
+        gone = last < window.start - 1
+        return f"no value since {iso(data.index[last])}, halted or delisted" if gone else "missing in the event window"
+    if np.isnan(sample.event[:, k]).any():
+        return "nothing is expected of the event window: the market is missing there, or the clock has no earlier row"
+    if np.isfinite(sample.estimation[:, k]).sum() < plan.min_rows:
+        return f"fewer than {plan.min_rows} of {plan.offsets.length} estimation rows"
+    return "no variation in the estimation window"
+
+
+def _outage(label: str, data: Market, row: int, plan: Plan) -> list[str]:
+    """A note when half of the assets or more, seen in the estimation window, have no value in the event window."""
+    window = slice(row + plan.offsets.window[0], row + plan.offsets.window[1] + 1)
+    inside = slice(row + plan.offsets.estimation[0], row + plan.offsets.estimation[1] + 1)
     seen = np.isfinite(data.values)
-    reasons: dict[str, list[str]] = {}
-    for k in np.flatnonzero(~fits.usable[0]):
-        if data.infinite[window, k].any():
-            reason = "infinite in the event window"
-        elif not seen[: window.stop, k].any():
-            reason = "no value up to the event"
-        elif not seen[window, k].all():
-            reason = "missing in the event window"
-        elif fits.rows[0, k] < plan.min_rows:
-            reason = f"fewer than {plan.min_rows} of {plan.offsets.length} estimation rows"
-        else:
-            reason = "no variation in the estimation window"
-        reasons.setdefault(reason, []).append(str(data.columns[k]))
-    if not reasons:
-        return ""
-    return "left out: " + "; ".join(f"{_names(names)} ({reason})" for reason, names in reasons.items()) + "."
-
-
-def _names(names: list[str]) -> str:
-    shown = ", ".join(names[:_NAMED])
-    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
-
-
-def _facts(label: str, data: Market, rows: IntArray, effective: float, at: DateStatistics) -> list[str]:
-    notes = []
-    if at.correlation[0] * (at.n_assets[0] - 1.0) < -0.5:
-        notes.append(
-            f"{label}: the assets' residuals nearly cancel, as they do when the market is their mean; the tests then "
-            "see only what is left between the assets, not a move of all."
-        )
-    text = f"{label}: mean correlation of estimation residuals {at.correlation[0]:.2f} over {at.n_assets[0]:.0f} assets"
-    if not len(rows):
-        return [*notes, f"{text}; no placebo date."]
-    span = f"{iso(data.index[rows[0]])} to {iso(data.index[rows[-1]])}"
-    notes += [f"{text}; {len(rows)} placebo dates from {span}, worth {effective:.0f} independent ones."]
-    if effective < 19:
-        notes.append(
-            f"{label}: with so few placebo dates the p-value of the placebo test cannot fall below "
-            f"{1 / (effective + 1):.3f}; give more history or a shorter estimation window."
-        )
-    return notes
-
-
-def _dominant(label: str, names: pd.Index, standardized: FloatArray) -> list[str]:
-    """A note when one of at least five assets makes most of the dispersion, as after a stale estimation window."""
-    squares = (standardized - standardized.mean()) ** 2
-    k = int(np.argmax(squares))
-    share = squares[k] / squares.sum()
-    if len(names) < 5 or share < 0.8:
+    alive = seen[inside].sum(axis=0) >= plan.min_rows
+    missing = int((alive & ~seen[window].all(axis=0)).sum())
+    if missing < 2 or 2 * missing < alive.sum():
         return []
     return [
-        f"{label}: {names[k]} alone makes {share:.0%} of the dispersion across assets (standardised value "
-        f"{standardized[k]:.1f}), which blunts the tests; see whether its estimation window is stale."
-    ]
-
-
-def _groups(label: str, standard: FloatArray) -> list[str]:
-    """A note when assets come in groups that move together, so that n assets are worth far fewer.
-
-    With one common factor the dispersion across n assets has n - 1 degrees of freedom; for a residual correlation
-    matrix C and the centring matrix M it has tr(MC)^2 / tr(MCMC) (Satterthwaite); what sampling adds is taken off.
-    """
-    seen = np.isfinite(standard)
-    z = np.where(seen, standard, 0.0)
-    z = z / np.sqrt((z**2).sum(axis=0))
-    correlation = z.T @ z
-    centred = correlation - correlation.mean(axis=0) - correlation.mean(axis=1)[:, None] + correlation.mean()
-    trace, n = np.trace(centred), standard.shape[1]
-    freedom = trace**2 / max((centred**2).sum() - trace**2 / len(standard), 1e-12)
-    if n < 5 or freedom > (n - 1) / 2:
-        return []
-    return [
-        f"{label}: the assets come in groups: the dispersion has about {freedom:.0f} degrees of freedom, not {n - 1}; "
-        "kp_bmp rejects too often; take one asset a group, or read studentized_placebo."
-    ]
-
-
-def _persistence(label: str, standard: FloatArray) -> list[str]:
-    """A note when the mean standardised residual is so persistent that it is hardly an innovation."""
-    seen = np.isfinite(standard)
-    path = np.where(seen, standard, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-    path = path - path.mean()
-    autocorrelation = path[1:] @ path[:-1] / (path @ path)
-    if autocorrelation < max(0.3, 3.0 / np.sqrt(len(path))):
-        return []
-    return [
-        f"{label}: the outcome is persistent (autocorrelation {autocorrelation:.2f} of the assets' mean in the "
-        "estimation window), so that its level carries over to the event; study its changes or innovations."
+        f"{label}: {missing} of {alive.sum()} assets have no value in the event window, as in an outage of a venue; "
+        "the tests speak of those that were still quoted."
     ]

@@ -8,8 +8,11 @@ from typing import Any
 import pandas as pd
 
 from drainstats.episodes.study.abnormal import Offsets
-from drainstats.episodes.study.rows import iso
-from drainstats.errors import require_extra
+from drainstats.episodes.study.bands import banded_path, buy_and_hold
+from drainstats.episodes.study.dated import DatedEvent
+from drainstats.episodes.study.multiplicity import over_assets, over_events
+from drainstats.episodes.study.plots import draw, when
+from drainstats.errors import DataError, check_option, require_extra
 
 NULL = "the mean abnormal outcome is zero (common and own variance may jump by one factor)"
 
@@ -26,8 +29,15 @@ class EventStudy:
     by_event : DataFrame
         A row per event: mean standardised abnormal outcome, bmp, kp_bmp, the p-values of both tests, n_assets,
         n_placebos.
-    abnormal, cumulative : DataFrame
-        Event time × asset, in units of the outcome; for several events the rows are (event, offset).
+    by_asset : DataFrame
+        A row per asset, for several events per (event, asset): abnormal (summed over the window), standard_error of
+        forecast, standardized, p_value of t with the estimation's degrees of freedom (it takes the variance as
+        unchanged and answers for one asset; see `adjust`), estimation_rows. Those left out have a reason instead. For
+        dates by asset a row per (asset, event).
+    abnormal, cumulative, observed : DataFrame
+        Event time × asset: abnormal outcomes, their running sums, and the outcomes themselves, in units of the outcome;
+        for several events the rows are (event, offset). Assets with dates of their own and several of them have columns
+        (asset, event).
     mean_path : DataFrame
         Mean over assets (and events) from the row after the estimation window to the end of the event window, with a
         95 % band (low, high): for one event from the dispersion across assets and their mean correlation, for three or
@@ -41,17 +51,22 @@ class EventStudy:
         Common share of variance: in the estimation window, on the date, the limit that calm dates pass once in ten, and
         whether it was passed.
     across_events : Series or None
-        From three events on: t-test of the events' means, n_events - 1 degrees of freedom. Its unit is the event, so
-        that it holds when the common share rises.
+        From three events on: t-test of the events' means (statistic, p_value), n_events - 1 degrees of freedom, and
+        exact sign (p_sign) and signed-rank tests (p_signed_rank). Their unit is the event, so that they hold when the
+        common share rises; smallest_exact_p is what the exact ones can reach with so many events.
     notes : tuple of str
     model : str
     offsets : Offsets
+    worked_out : tuple of DatedEvent
+        The events as arrays, for methods of this result.
     """
 
     tests: pd.DataFrame
     by_event: pd.DataFrame
+    by_asset: pd.DataFrame
     abnormal: pd.DataFrame
     cumulative: pd.DataFrame
+    observed: pd.DataFrame
     mean_path: pd.DataFrame
     placebos: pd.Series
     rank: pd.DataFrame
@@ -60,13 +75,96 @@ class EventStudy:
     notes: tuple[str, ...]
     model: str
     offsets: Offsets
+    worked_out: tuple[DatedEvent, ...]
 
-    def plot(self, ax: Any = None) -> Any:
-        """The mean abnormal path with its band; needs the extra ``plot``.
+    def path(
+        self,
+        kind: str = "cumulative",
+        band: str = "simultaneous",
+        level: float = 0.95,
+        returns: str = "log",
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """The mean path through the event window with a confidence band.
+
+        Parameters
+        ----------
+        kind : {"cumulative", "abnormal", "buy_and_hold"}
+            Running sums (CAR), each row by itself, or the difference between holding the assets and holding what was
+            expected of them (BHAR), for outcomes that are returns.
+        band : {"simultaneous", "pointwise"}
+            "simultaneous" holds the whole path with the stated probability (sup-t), "pointwise" each row by itself.
+        level : float, default 0.95
+        returns : {"log", "simple"}
+            What the outcomes are; for ``kind="buy_and_hold"``.
+        seed : int, default 0
+            Of the placebo draws for several events.
+
+        Returns
+        -------
+        DataFrame
+            Offset × mean, low, high, error, critical. The band of one event stands on the dispersion across assets,
+            their mean correlation and the placebo dates; it widens with the variance of the date. For two events there
+            is none.
+        """
+        return banded_path(self.worked_out, self.offsets, kind, band, level, returns, seed)
+
+    def buy_and_hold(self, returns: str = "log") -> pd.DataFrame:
+        """Buy-and-hold abnormal return of every asset up to each row of the window, in the form of ``abnormal``.
+
+        Parameters
+        ----------
+        returns : {"log", "simple"}
+            What the outcomes are.
+        """
+        parts = [buy_and_hold(e.observed, e.sample.event, returns) for e in self.worked_out]
+        offsets = pd.RangeIndex(self.offsets.window[0], self.offsets.window[1] + 1, name="offset")
+        frames = [pd.DataFrame(p, offsets, e.units) for p, e in zip(parts, self.worked_out, strict=True)]
+        if len(frames) == 1:
+            return frames[0]
+        return pd.concat(dict(zip(self.by_event.index, frames, strict=True)), names=["event"])
+
+    def adjust(self, over: str = "assets", studentize: bool = True, seed: int = 0) -> pd.DataFrame:
+        """P-values that answer for having looked at many assets, or at many events.
+
+        Parameters
+        ----------
+        over : {"assets", "events"}
+            "assets" is for one event. For outcomes see `drainstats.adjust_studies`.
+        studentize : bool, default True
+            Divide the assets' standardised values by their dispersion on the date, on placebo dates too: then a jump of
+            all variances by one factor does not count. Without it an asset is compared with its own calm variance.
+        seed : int, default 0
+            Of the placebo draws for events.
+
+        Returns
+        -------
+        DataFrame
+            statistic, p_value (rank among placebo dates), ``romano_wolf`` and ``holm`` (probability of any false find),
+            ``benjamini_hochberg`` (share of false finds).
+
+        Raises
+        ------
+        DataError
+            Without placebo dates, or for assets of several events.
+        """
+        check_option("over", over, ("assets", "events"))
+        if over == "events":
+            return over_events(self.worked_out, seed)
+        if len(self.worked_out) > 1:
+            raise DataError(f"{len(self.worked_out)} events came; adjust over assets for one event at a time.")
+        return over_assets(self.worked_out[0], studentize)
+
+    def plot(self, ax: Any = None, kind: str = "path") -> Any:
+        """A figure; needs the extra ``plot``.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
+        kind : {"path", "cumulative", "placebo", "assets"}
+            "path": mean abnormal outcome from the row after the estimation window on, with pointwise bands.
+            "cumulative": its running sum in the event window with both bands. "placebo": the statistic among those of
+            placebo dates. "assets": abnormal outcome of every asset.
 
         Returns
         -------
@@ -74,20 +172,12 @@ class EventStudy:
         """
         if ax is None:
             ax = require_extra("matplotlib.pyplot", "plot").subplots()[1]
-        path = self.mean_path
-        ax.axhline(0.0, color="0.6", linewidth=0.8)
-        ax.axvspan(self.offsets.window[0] - 0.5, self.offsets.window[1] + 0.5, color="0.92", zorder=0)
-        below, above = path["mean"] - path["low"], path["high"] - path["mean"]
-        ax.errorbar(path.index, path["mean"], yerr=[below, above], fmt="o-", markersize=3, capsize=2)
-        ax.set_xlabel("rows from the event")
-        ax.set_ylabel("mean abnormal outcome, 95 % band")
-        ax.set_title(_when(self.by_event.index))
-        return ax
+        return draw(self, kind, ax)
 
     def __repr__(self) -> str:
         first, last = self.offsets.window
         lines = [
-            f"Event study: {_when(self.by_event.index)}",
+            f"Event study: {when(self.by_event.index)}",
             f"  model       {self.model.replace('_', ' ')} over rows {self.offsets.estimation[0]} to "
             f"{self.offsets.estimation[1]}, event window {first} to {last}",
             f"  null        {NULL}",
@@ -98,9 +188,3 @@ class EventStudy:
             tests.append(("across events", f"t({self.across_events['n_events'] - 1:.0f})", self.across_events))
         lines += [f"  {n}: statistic {t['statistic']:.3f}, p-value {t['p_value']:.4f} ({law})" for n, law, t in tests]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
-
-
-def _when(labels: pd.Index) -> str:
-    if len(labels) == 1:
-        return iso(labels[0])
-    return f"{len(labels)} events, {iso(labels[0])} to {iso(labels[-1])}"

@@ -20,8 +20,13 @@ def as_onsets(events: Any) -> list[Any]:
     return onsets
 
 
-def row_of(index: pd.Index, onset: Any) -> int:
+CLOSED = ("error", "next", "last")
+
+
+def row_of(index: pd.Index, onset: Any, closed: str = "error") -> int:
     """The row whose bar contains ``onset``: the last label at or before it, at most one usual bar length earlier.
+
+    When no bar contains it, as on a closed market, ``closed`` decides: an error, the next row, or the last one before.
 
     Raises
     ------
@@ -38,11 +43,23 @@ def row_of(index: pd.Index, onset: Any) -> int:
     row = int(index.searchsorted(stamp, side="right")) - 1
     if row >= 0 and (index[row] == stamp or stamp - index[row] < bar_length(index)):
         return row
+    if closed != "error" and _is_near(index, row, stamp):
+        near = row if closed == "last" else row + 1
+        if 0 <= near < len(index):
+            return near
     sides = [iso(index[k]) for k in (row, row + 1) if 0 <= k < len(index)]
     raise DataError(
         f"No row contains the event {iso(stamp)}: the outcome runs from {_ends(index)} and the nearest labels are "
-        f"{' and '.join(sides)}. Pass the label of the row that the event belongs to."
+        f"{' and '.join(sides)}. Pass the label of the row that the event belongs to, or closed='next' or 'last'."
     )
+
+
+def _is_near(index: pd.DatetimeIndex, row: int, stamp: pd.Timestamp) -> bool:
+    """Whether a stamp lies between two rows, or no more than ten bars outside of them."""
+    if 0 <= row < len(index) - 1:
+        return True
+    edge = index[0] if row < 0 else index[-1]
+    return bool(abs(stamp - edge) <= 10 * bar_length(index))
 
 
 def bar_length(index: pd.DatetimeIndex) -> pd.Timedelta:

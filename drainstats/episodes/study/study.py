@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,12 @@ import pandas as pd
 from drainstats.episodes.study.abnormal import Offsets
 from drainstats.episodes.study.commondate import many_shares_passed
 from drainstats.episodes.study.dated import DatedEvent, Market, Plan, work_out
+from drainstats.episodes.study.own_dates import by_asset_dates, work_out_units
+from drainstats.episodes.study.reading import read_market
 from drainstats.episodes.study.result import EventStudy
-from drainstats.episodes.study.rows import as_onsets, iso, row_of
-from drainstats.episodes.study.tables import assemble, common_share
+from drainstats.episodes.study.rows import CLOSED, as_onsets, iso, row_of
+from drainstats.episodes.study.tables import DEFAULTS, assemble, common_share
 from drainstats.errors import CommonShareWarning, DataError, OptionError, check_option, check_whole
-from drainstats.frames import as_wide, refuse_extreme
-from drainstats.typing import FloatArray
-
-MODELS = ("constant_mean", "market")
-TESTS = ("studentized_placebo", "kp_bmp")
 
 
 def event_study(
@@ -36,50 +33,72 @@ def event_study(
     model: str = "constant_mean",
     estimation: tuple[int, int] = (-250, -11),
     window: tuple[int, int] = (0, 0),
-    tests: Sequence[str] = TESTS,
+    tests: Sequence[str] = DEFAULTS,
     *,
     market: Any = None,
+    clock: str = "auto",
+    clock_zone: str = "UTC",
+    refit: int = 60,
+    closed: str = "error",
+    missing: str = "drop",
     placebos: str = "past",
     min_rows: int | None = None,
     seed: int = 0,
 ) -> EventStudy:
-    """Test whether the assets of a market moved abnormally on a date that they share.
+    """Test whether the assets of a market moved abnormally on a date that they share, or each on its own.
 
     Answers: was the mean abnormal outcome on this date (on these dates) zero? Outcomes are returns, changes of log
     illiquidity, of spreads, of depth: series without much memory in calm times. Of a persistent level study the changes
-    or innovations.
+    or innovations; `drainstats.event_outcome` makes them.
 
     Parameters
     ----------
     outcome : DataFrame, or polars or arrow table, time × asset
-        NaN where missing; infinite values count as missing and are noted.
-    events : time stamp, episode, or list of them
+        NaN where missing; infinite values count as missing and are noted. Any clock: rows are counted, not days.
+    events : time stamp, episode, or list of them; or dates by asset
         An episode counts by its ``onset``. A stamp inside a bar means that bar: the last label at or before it. Events
-        in the same row are one event. Naive stamps are UTC.
-    model : {"constant_mean", "market"}
-        What was to be expected: the estimation mean, or a regression on ``market``.
+        in the same row are one event. Naive stamps are UTC. A Series or dict asset → stamp (or stamps), or a table with
+        the columns ``name`` (or asset) and ``when`` (or event, date, time) gives every asset its own dates: all of them
+        together are then one sample of (asset, date) pairs, with correlations between those whose event windows share
+        rows of the calendar.
+    model : str, default "constant_mean"
+        What was to be expected. "constant_mean": the estimation mean. "market": a regression on ``market``. "factor":
+        on several. "seasonal": the mean of the row's clock class. "garch": the estimation mean, standardised by a
+        GARCH(1, 1) forecast. "dcc": a conditional beta to ``market``. "zero": nothing, the raw outcome.
+        "market_adjusted": ``market`` itself.
     estimation, window : (int, int), default (-250, -11) and (0, 0)
         First and last row, both included, counted from the event's row. Abnormal values are summed over ``window``.
-    tests : sequence of {"studentized_placebo", "kp_bmp"}
+    tests : sequence of str, default ("studentized_placebo", "kp_bmp")
         The first ranks the KP-adjusted BMP statistic of the date among those of placebo dates; the second refers it to
         t(n_assets - 1). Several events: the sum of their normal scores over the root of their number, referred to draws
-        of one placebo date an event, or to the normal law.
-    market : Series or column name, required by ``model="market"``
-        A column so named is the regressor and not tested. It should not be the mean of the tested assets, which leaves
-        them nothing in common.
+        of one placebo date an event, or to the normal law. The others are those of the literature; the size tables of
+        the documentation say when they hold.
+    market : Series, table or column names, for the models "market", "factor", "dcc" and "market_adjusted"
+        Columns so named are regressors and not tested. The market should not be the mean of the tested assets, which
+        leaves them nothing in common.
+    clock, clock_zone : str, default "auto" and "UTC"
+        For the seasonal model: "time_of_day", "day_of_week" or "both", read in that time zone. "auto" is the time of
+        day for bars shorter than a day, else the day of the week.
+    refit : int, default 60
+        For "garch" and "dcc": their parameters are estimated anew every so many rows, counted back from the event.
+    closed : {"error", "next", "last"}, default "error"
+        What an event means that lies in no bar, as on a closed market: an error, the next row, or the last one.
+    missing : {"drop", "keep"}, default "drop"
+        For dates by asset: drop an asset's missing rows before rows are counted, or count rows of the table.
     placebos : {"past", "all"}, default "past"
         Dates of the market's own history, each with its own estimation window, whose event window ends with the event's
         estimation window or before. "all" adds those that begin after the event: then the future counts. A placebo date
-        needs at least half of the event's assets.
+        needs at least half of the event's assets. For dates by asset all of them are moved back together.
     min_rows : int, optional
         Estimation rows an asset must have; half of the window, at least 10, by default. Others are left out and noted.
     seed : int, default 0
-        Of the placebo draws for several events.
+        Of the placebo draws for several events, and of tests that draw.
 
     Returns
     -------
     EventStudy
-        ``.tests`` in the order asked, ``.abnormal``, ``.notes``, ``.plot()`` and more.
+        ``.tests`` in the order asked, ``.by_asset``, ``.abnormal``, ``.path()``, ``.adjust()``, ``.notes``, ``.plot()``
+        and more.
 
     Raises
     ------
@@ -109,72 +128,62 @@ def event_study(
     >>> study = ds.event_study(returns, "2020-03-12")
     >>> study.tests["p_value"].round(2).to_dict()
     {'studentized_placebo': 0.84, 'kp_bmp': 0.83}
+
+    Each asset on its own date:
+
+    >>> own = ds.event_study(returns, {"A": "2020-03-12", "B": "2020-04-02", "C": "2020-05-07"}, tests="kp_bmp")
+    >>> own.abnormal.shape
+    (1, 3)
     """
-    check_option("model", model, MODELS)
     check_option("placebos", placebos, ("past", "all"))
+    check_option("closed", closed, CLOSED)
+    check_option("missing", missing, ("drop", "keep"))
     chosen = _tests(tests)
     offsets = Offsets(estimation, window)
     least = max(10, -(-offsets.length // 2)) if min_rows is None else min_rows
     check_whole("min_rows", least, 3)
     if least > offsets.length:
         raise OptionError(f"min_rows={min_rows!r} is more than the {offsets.length} rows of the estimation.")
-    data = _market(outcome, model, market)
-    plan = Plan(offsets, least, placebos, "studentized_placebo" in chosen)
-    done, notes = _work_out_all(data, events, plan)
-    notes += _overlaps(data, done, offsets) + [note for event in done for note in event.notes]
+    data = read_market(outcome, model, market, clock, clock_zone, refit)
+    plan = Plan(offsets, least, placebos, "studentized_placebo" in chosen, closed, missing == "drop")
+    dates = by_asset_dates(events, data.columns)
+    if dates is None:
+        done, notes = _work_out_all(data, events, plan)
+        notes += _overlaps(data, done, offsets)
+    else:
+        done, notes = [work_out_units(data, dates, plan)], []
+    notes += [note for event in done for note in event.notes]
+    notes += _warnings_of(chosen) if dates is None else []
     notes += _infinite(data, done[-1].row + offsets.window[1] + 1 if placebos == "past" else len(data.index))
-    shares = common_share(data, done)
+    shares = common_share(done)
     if many_shares_passed(int(shares["passed"].sum()), len(done)):
         notes.append(_share_sentence(shares))
         warnings.warn(notes[-1], CommonShareWarning, stacklevel=2)
-    return assemble(data, done, model, plan, chosen, shares, tuple(notes), seed)
+    return assemble(done, model, plan, chosen, shares, tuple(notes), seed)
 
 
 def _tests(tests: Sequence[str]) -> tuple[str, ...]:
     chosen = (tests,) if isinstance(tests, str) else tuple(tests or ())
+    allowed: tuple[str, ...] = DEFAULTS
+    if not set(chosen) <= set(DEFAULTS) or not chosen:
+        from drainstats.episodes.study.testing.registry import TESTS
+
+        allowed = tuple(dict.fromkeys((*DEFAULTS, *TESTS)))
     if not chosen:
-        raise OptionError(f"tests is empty; choose from {', '.join(map(repr, TESTS))}.")
+        raise OptionError(f"tests is empty; choose from {', '.join(map(repr, allowed))}.")
     for test in chosen:
-        check_option("tests", test, TESTS)
+        check_option("tests", test, allowed)
     return chosen
 
 
-def _market(outcome: Any, model: str, market: Any) -> Market:
-    wide = as_wide(outcome, "outcome")
-    values, columns, regressor = wide.values, wide.columns, None
-    if model == "market" and market is None:
-        raise OptionError('model="market" needs market=: a Series, or the name of a column of the outcome.')
-    if model != "market" and market is not None:
-        raise OptionError(f'market= is used by model="market" only, and model is {model!r}.')
-    if isinstance(market, Hashable) and market in columns:
-        place = columns.get_loc(market)
-        regressor, values, columns = values[:, place], np.delete(values, place, axis=1), columns.delete(place)
-    elif isinstance(market, str):
-        raise OptionError(
-            f"market={market!r} is not a column of the outcome; the columns are {', '.join(map(str, columns))}."
-        )
-    elif market is not None:
-        regressor = _regressor(market, wide.index)
-    if regressor is not None:
-        regressor = np.where(np.isfinite(regressor), regressor, np.nan)
-        if np.isnan(regressor).all():
-            raise DataError("market has no value on the rows of the outcome; give both the same time labels.")
-    refuse_extreme(values, columns)
-    if regressor is not None:
-        refuse_extreme(regressor[:, None], ["market"])
-    infinite = np.isinf(values)
-    return Market(np.where(infinite, np.nan, values), wide.index, columns, regressor, infinite)
+def _warnings_of(chosen: tuple[str, ...]) -> list[str]:
+    """What to know of tests that do not hold when all assets share the date."""
+    others = [test for test in chosen if test not in DEFAULTS]
+    if not others:
+        return []
+    from drainstats.episodes.study.testing.registry import TESTS
 
-
-def _regressor(market: Any, index: pd.Index) -> FloatArray:
-    series = as_wide(market, "market")
-    labelled = series.kind in ("frame", "series")
-    if series.values.shape[1] != 1 or not (labelled or len(series.values) == len(index)):
-        raise DataError(
-            f"market is {series.values.shape}; one value a row of the outcome, {len(index)} rows, was expected."
-        )
-    values = series.values[:, 0]
-    return pd.Series(values, series.index).reindex(index).to_numpy() if labelled else values
+    return [TESTS[test].note for test in others if TESTS[test].note]
 
 
 def _work_out_all(data: Market, events: Any, plan: Plan) -> tuple[list[DatedEvent], list[str]]:
@@ -182,7 +191,7 @@ def _work_out_all(data: Market, events: Any, plan: Plan) -> tuple[list[DatedEven
     onsets, found, notes = as_onsets(events), [], []
     for onset in onsets:
         try:
-            found.append(row_of(data.index, onset))
+            found.append(row_of(data.index, onset, plan.closed))
         except DataError as error:
             if len(onsets) == 1:
                 raise
