@@ -68,7 +68,7 @@ def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
         evidence=market.evidence,
         member_table=member_table(index, stress.excess, stress.z, arrived, rows.stop - 1, stop, rules.calm),
         field_known_at=_field_known_at(market.known[alarm], final),
-        notes=_notes(market, end, priced, len(members)),
+        notes=(*span.notes, *_notes(market, end, priced, len(members))),
     )
 
 
