@@ -20,6 +20,7 @@ from drainstats.episodes.matching import (
     UNITS,
     ZERO,
     Fall,
+    bars_apart,
     best_pairs,
     digits_of,
     gap,
@@ -34,7 +35,13 @@ _COLUMNS = [
     *("status", "name", "onset", "detected_onset", "onset_error", "onset_error_bars", "trough_error"),
     *("trough_error_bars", "alarm_delay", "overlap", "source_share", "shares_inputs", "key", "documented", "detected"),
 ]
-_COLOURS = {"hit": "#1f4e79", "miss": "#c0392b", "extra": "#e08e0b", "control called": "#c0392b"}
+_COLOURS = {
+    "hit": "#1f4e79",
+    "miss": "#c0392b",
+    "extra": "#e08e0b",
+    "control called": "#8e44ad",
+    "control quiet": "0.6",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,22 +74,32 @@ class EpisodeComparison:
         ax : matplotlib axes, optional
         """
         if ax is None:
-            ax = require_extra("matplotlib.pyplot", "plot").subplots(figsize=(9, 2.4))[1]
+            ax = require_extra("matplotlib.pyplot", "plot").subplots(figsize=(9, 3.2))[1]
         for row in self.table.itertuples():
-            colour = _COLOURS.get(row.status, "0.6")
-            stamps = [row.onset, row.detected_onset]
-            levels = [level for stamp, level in zip(stamps, (1.0, 0.0), strict=True) if not pd.isna(stamp)]
-            ax.plot([s for s in stamps if not pd.isna(s)], levels, "o-", color=colour, lw=0.9, ms=4)
-            if levels[0] == 1.0:
-                ax.annotate(row.name, (row.onset, 1.0), (0, 5), textcoords="offset points", rotation=35, fontsize=7)
+            stamps = {1.0: row.onset, 0.0: row.detected_onset}
+            known = {level: stamp for level, stamp in stamps.items() if not pd.isna(stamp)}
+            ax.plot(list(known.values()), list(known), "o-", color=_COLOURS[row.status], lw=0.9, ms=4)
+        named = self.table.dropna(subset="onset")
+        line = {"arrowstyle": "-", "color": "0.7", "lw": 0.5, "shrinkA": 0, "shrinkB": 3}
+        for name, onset, place in zip(named["name"], named["onset"], self._places(named["onset"]), strict=True):
+            ax.annotate(name, (onset, 1.0), (place, 1.25), rotation=60, fontsize=7, arrowprops=line)
         ax.set_yticks([0.0, 1.0], ["detected", "documented"])
-        ax.set_ylim(-0.3, 1.3)
+        ax.set_ylim(-0.4, 1.3)
         for status, colour in _COLOURS.items():
             if (self.table["status"] == status).any():
                 ax.plot([], [], "o", color=colour, ms=4, label=status)
-        ax.legend(loc="lower left", fontsize=7, ncols=4, frameon=False)
+        ax.legend(loc="lower left", fontsize=7, ncols=5, frameon=False)
         ax.spines[["top", "right", "left"]].set_visible(False)
         return ax
+
+    def _places(self, onsets: pd.Series) -> list[pd.Timestamp]:
+        """Where the names stand: above their onsets, or further right where there is no room."""
+        both = pd.concat([onsets, self.table["detected_onset"]]).dropna()
+        room = (both.max() - both.min()) / 45
+        places: list[pd.Timestamp] = []
+        for onset in onsets:
+            places.append(max(onset, places[-1] + room) if places else onset)
+        return places
 
 
 def compare_episodes(
@@ -120,13 +137,14 @@ def compare_episodes(
     -------
     EpisodeComparison
         ``table`` columns: ``status`` (``hit``, ``miss``, ``extra``, ``control called``, ``control quiet``); the two
-        onsets; ``onset_error`` and ``trough_error`` (Timedelta, positive when detected later, zero when the stamps
-        touch; also in calendar bars); ``alarm_delay``, from the documented onset to ``detected_at``; ``overlap``, the
-        common share of the time from onset to end of both; ``source_share``, what the detected source shares give to
-        the assets that the accounts name (NaN when they name none of them); ``shares_inputs``, whether the documented
-        onset was itself computed from market data; rows of the two lists. ``summary``: found drains, calls that match
-        a drain, called controls, each ``count`` ``of`` and ``share`` with the Clopper-Pearson interval ``low``,
-        ``high``.
+        onsets; ``onset_error`` and ``trough_error``, the time between the two stamps (positive when detected later,
+        zero when they touch), and the same in whole bars of the detector's length (zero when the bar holds the
+        documented stamp; weekends count); ``alarm_delay``, from the documented onset to ``detected_at``;
+        ``overlap``, the common share of the time from onset to end of both; ``source_share``, what the detected source
+        shares give to the assets that the accounts name (NaN when they name none of them); ``shares_inputs``, whether
+        the documented onset was itself computed from market data; rows of the two lists. ``summary``: found drains,
+        calls that match a drain, called controls, each ``count`` ``of`` and ``share`` with the Clopper-Pearson interval
+        ``low``, ``high``.
 
     Raises
     ------
@@ -166,7 +184,7 @@ def compare_episodes(
     matched = {facts[k]: calls[c] for c, k in pairs}
     rows = [_row(told[k], theirs[k], k, found, ours, matched.get(k)) for k in facts]
     rows += [_extra(found[c], c) for c in calls if c not in matched.values()]
-    table = _table(rows, step)
+    table = _table(rows)
     summary = _summary(table, level)
     notes = _notes(table, told, len(told) - len(facts), spans)
     return EpisodeComparison(table, summary, notes, tuple(found), tuple(told))
@@ -216,13 +234,17 @@ def _row(
     if call is None:
         return row
     own, span = found[call], ours[call]
+    bar = span.onset_until - span.onset
+    timed = not (pd.isna(e.trough) or pd.isna(own.trough))
     return row | {
         "detected": call,
         "detected_onset": own.onset,
         "onset_error": gap(span[:2], fall[:2]),
-        "trough_error": pd.NaT if pd.isna(e.trough) or pd.isna(own.trough) else gap(span[2:], fall[2:]),
+        "onset_error_bars": bars_apart(span[:2], fall[:2], bar),
+        "trough_error": gap(span[2:], fall[2:]) if timed else pd.NaT,
+        "trough_error_bars": bars_apart(span[2:], fall[2:], bar) if timed else float("nan"),
         "alarm_delay": own.detected_at - e.onset,
-        "overlap": _overlap(own, e, span.onset_until - span.onset),
+        "overlap": _overlap(own, e, bar),
         "source_share": _source_share(own, e),
     }
 
@@ -232,15 +254,13 @@ def _extra(e: Episode, place: int) -> dict[str, Any]:
     return own | {"documented": -1, "detected": place}
 
 
-def _table(rows: list[dict[str, Any]], bar: pd.Timedelta) -> pd.DataFrame:
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=_COLUMNS)
     for name in ("onset", "detected_onset"):
         table[name] = pd.to_datetime(table[name], utc=True)
     for name in ("onset_error", "trough_error", "alarm_delay"):
         table[name] = pd.to_timedelta([None if pd.isna(v) else v for v in table[name]])
-    for name in ("onset_error", "trough_error"):
-        table[f"{name}_bars"] = table[name] / bar
-    for name in ("overlap", "source_share"):
+    for name in ("onset_error_bars", "trough_error_bars", "overlap", "source_share"):
         table[name] = table[name].astype(float)
     order = table["onset"].fillna(table["detected_onset"]).argsort(kind="stable")
     return table.iloc[order].reset_index(drop=True)

@@ -95,3 +95,11 @@ def gap(a: Sequence[pd.Timestamp], b: Sequence[pd.Timestamp]) -> pd.Timedelta:
     if a[0] >= b[1]:
         return a[0] - b[1]
     return min(a[1] - b[0], ZERO)
+
+
+def bars_apart(a: Sequence[pd.Timestamp], b: Sequence[pd.Timestamp], bar: pd.Timedelta) -> int:
+    """Whole bars from ``b`` to the bar ``a``: zero when they overlap, one when they touch, negative when earlier."""
+    later, earlier = a[0] - b[1], b[0] - a[1]
+    if later >= ZERO:
+        return int(later // bar) + 1
+    return -int(earlier // bar) - 1 if earlier >= ZERO else 0

@@ -44,8 +44,10 @@ def test_a_planted_truth():
     result = ds.compare_episodes(detected, documented)
     assert statuses(result) == ["hit", "extra", "miss", "control called", "extra", "control quiet"]
     hit = result.table.iloc[0]
-    assert hit["onset_error_bars"] == 0.0, "a day and the day after touch"
-    assert hit["trough_error_bars"] == -5.0
+    assert hit["onset_error"] == pd.Timedelta(0), "a day and the day after touch"
+    assert hit["onset_error_bars"] == 1
+    assert hit["trough_error"] == -5 * DAY
+    assert hit["trough_error_bars"] == -6
     assert hit["alarm_delay"] == 2 * DAY
     counts = result.summary[["count", "of"]].astype(int)
     assert counts.loc["drains found"].tolist() == [1, 2]
@@ -55,23 +57,23 @@ def test_a_planted_truth():
 
 
 @pytest.mark.parametrize(
-    ("detected", "documented", "precision", "bar", "days"),
+    ("detected", "documented", "precision", "bar", "days", "bars"),
     [
-        ("2020-03-12", "2020-03-12T10:00Z", "hour", "1D", 0.0),
-        ("2020-03-12T10:00Z", "2020-03-12", "day", "1h", 0.0),
-        ("2020-03-13", "2020-03-12T22:30Z", "minute", "1D", 1.5 / 24 - 1 / 1440),
-        ("2020-03-11", "2020-03-12T22:30Z", "minute", "1D", -22.5 / 24),
-        ("2020-03-13T00:00Z", "2020-03-12", "day", "1h", 0.0),
-        ("2020-03-13T05:00Z", "2020-03-12", "day", "1h", 5 / 24),
-        ("2020-03-12T09:00Z", "2020-03-12T10:00:03Z", "second", "1h", -3 / 86400),
-        ("2020-03-20", "2020-03-01", "month", "1D", 0.0),
+        ("2020-03-12", "2020-03-12T10:00Z", "hour", "1D", 0.0, 0),
+        ("2020-03-12T10:00Z", "2020-03-12", "day", "1h", 0.0, 0),
+        ("2020-03-13", "2020-03-12T22:30Z", "minute", "1D", 1.5 / 24 - 1 / 1440, 1),
+        ("2020-03-11", "2020-03-12T22:30Z", "minute", "1D", -22.5 / 24, -1),
+        ("2020-03-13T00:00Z", "2020-03-12", "day", "1h", 0.0, 1),
+        ("2020-03-13T05:00Z", "2020-03-12", "day", "1h", 5 / 24, 6),
+        ("2020-03-12T09:00Z", "2020-03-12T10:00:03Z", "second", "1h", -3 / 86400, -1),
+        ("2020-03-20", "2020-03-01", "month", "1D", 0.0, 0),
     ],
 )
-def test_errors_count_from_where_the_stamps_end(detected, documented, precision, bar, days):
+def test_errors_count_from_where_the_stamps_end(detected, documented, precision, bar, days, bars):
     one = ds.compare_episodes([call(detected)], [told(documented, onset_precision=precision)], bar=bar)
     assert statuses(one) == ["hit"]
     assert one.table["onset_error"].iloc[0] / DAY == pytest.approx(days, abs=1e-9)
-    assert one.table["onset_error_bars"].iloc[0] == pytest.approx(days * (DAY / pd.Timedelta(bar)), abs=1e-6)
+    assert one.table["onset_error_bars"].iloc[0] == bars
 
 
 def test_more_pairs_win_over_nearer_ones():
@@ -80,7 +82,8 @@ def test_more_pairs_win_over_nearer_ones():
     documented = [told("2020-01-09", name="A"), told("2020-01-14", name="B")]
     result = ds.compare_episodes(detected, documented, "3D")
     assert statuses(result) == ["hit", "hit"]
-    assert result.table["onset_error_bars"].tolist() == [3.0, 3.0]
+    assert result.table["onset_error"].tolist() == [3 * DAY, 3 * DAY]
+    assert result.table["onset_error_bars"].tolist() == [4.0, 4.0]
 
 
 def _total(pairs, far):
