@@ -17,6 +17,9 @@ venue_outage         the source's venue is gone for a half-life: first no bars, 
                      while depth reads zero
 feed_loss            the depth feed is lost for a half-life and reads zero; the markets are as they were
 depeg                the stablecoin loses its peg on one venue's own book; nobody redeems it
+fee_change           makers quote three fifths of their depth from now on, everywhere; prices and flows stay
+wash_stop            seven tenths of the volume of the source's venue end, which nobody had really traded
+delisting            the source dies out: its depth and volume fade over ten half-lives, then it is gone
 ===================  =============================================================================================
 """
 
@@ -32,6 +35,7 @@ from drainstats.simulate.planted import PEGS, Disturbance, Plan, loss_shape, rea
 from drainstats.typing import FloatArray
 
 VENUES = ("V1", "V2")
+FEE, WASH, FADED = np.log(0.6), np.log(0.3), np.log(0.05)
 THIN_CLOCK, HOLIDAY = 0.5, (-0.6, -0.3, -0.8)
 BEAR = 2.5
 NOTICE = 3
@@ -108,8 +112,7 @@ def clock(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
 
 def venue_outage(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
     out = calm(plan, market, index)
-    here = [k for k in range(market.shocks.shape[1]) if venue_of(k) == venue_of(plan.source)]
-    length = _span(plan)
+    here, length = _beside(plan, market), _span(plan)
     back = plan.onset + (length + 1) // 2
     out.missing[plan.onset : back, here] = True
     out.blind[back : plan.onset + length, here] = True
@@ -128,6 +131,33 @@ def depeg(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
     after = np.arange(len(index) - plan.onset, dtype=np.float64)
     out.peg[plan.onset :, 1] += PEGS["suspect"][1] * loss_shape(after, plan.rise, plan.common_half_life)
     return out
+
+
+def fee_change(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    out = calm(plan, market, index)
+    out.log_depth[plan.onset :] += FEE
+    return out
+
+
+def wash_stop(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    out = calm(plan, market, index)
+    out.log_volume[plan.onset :, _beside(plan, market)] += WASH
+    return out
+
+
+def delisting(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    out = calm(plan, market, index)
+    length = 10 * plan.common_half_life
+    faded = FADED * np.minimum((np.arange(len(index) - plan.onset) + 1.0) / length, 1.0)
+    out.log_depth[plan.onset :, plan.source] += faded
+    out.log_volume[plan.onset :, plan.source] += faded
+    out.missing[plan.onset + int(length) :, plan.source] = True
+    return out
+
+
+def _beside(plan: Plan, market: Ordinary) -> list[int]:
+    """Columns of the source's venue."""
+    return [k for k in range(market.shocks.shape[1]) if venue_of(k) == venue_of(plan.source)]
 
 
 def _span(plan: Plan) -> int:
@@ -154,4 +184,7 @@ CONFOUNDERS: dict[str, Callable[[Plan, Ordinary, pd.DatetimeIndex], Disturbance]
     "venue_outage": venue_outage,
     "feed_loss": feed_loss,
     "depeg": depeg,
+    "fee_change": fee_change,
+    "wash_stop": wash_stop,
+    "delisting": delisting,
 }

@@ -84,7 +84,7 @@ def ordinary(family: str, index: pd.DatetimeIndex, assets: int, commonality: flo
     market, depth, scale, price, volume = (np.random.default_rng([seed, stream]) for stream in range(5))
     bar = (index[1] - index[0]) / DAY
     size = np.exp(kind.size_sd * market.normal(size=assets))
-    risk = 0.04 * np.exp(0.3 * market.normal(size=assets))
+    risk = 0.03 * np.exp(0.3 * market.normal(size=assets))
     loads = market.uniform(*kind.loadings, assets)
     loads /= np.sqrt(np.mean(loads**2))
     drawn = float(market.uniform(0.15, 0.6))

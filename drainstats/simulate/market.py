@@ -68,7 +68,7 @@ def drain(seed: int = 0, *, mode: str = "planted", **settings: Any) -> Simulated
         stay.
     volatility : float, default 4.0
         Factor by which volatility jumps, of members or, with ``common_volatility``, of all assets. Its log decays with
-        twice the half-life.
+        the half-life.
     flight : {"haven", "suspect", "none"}, default "haven"
         Whether money flees into the stablecoin (supply and a premium), out of it (it loses its peg, most on the second
         venue), or neither; in the drain only.
@@ -179,7 +179,7 @@ def planted(
     states = states_of(market, out, plan, forced, seed)
     fields = observed(states, seed)
     lose(fields, seed, gaps, late, missing=out.missing, blind=out.blind, zero=out.zero)
-    settings["commonality"] = market.commonality
+    settings |= {"commonality": market.commonality, "start": index[0].isoformat()}
     panel = panel_of(fields, index, names, [VENUES[venue_of(k)] for k in range(assets)], settings)
     coin = stablecoin_of(out, market, index, seed)
     return SimulatedMarket(panel, coin, truth_of(plan, out, states, index, names, settings))

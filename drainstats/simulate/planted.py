@@ -9,7 +9,7 @@ Member k is reached in bar τ_k. Its depth, forced sales and price follow, with 
                  discount that halves every h / 2 bars
     forced       F_kt = −i_kt · 100 · ½ D_k exp(−a_k φ_k) · max(1, bar / 10 min): a sale of the bid side's depth within
                  1 % moves the price by 1 %, and the book refills every ten minutes
-    volatility   ln(σ_kt / σ_k) + ln(volatility) · 2^(−u / 2h)
+    volatility   ln(σ_kt / σ_k) + ln(volatility) · 2^(−u / h)
 
 with x_kt, σ_k those of ordinary days (`drainstats.simulate.families`).
 """
@@ -164,7 +164,7 @@ def loss_shape(after: FloatArray, rise: int, half_life: float) -> FloatArray:
 
 def volatility_path(plan: Plan, after: FloatArray) -> FloatArray:
     """What is added to log volatility, ``after`` bars from the arrival on."""
-    path: FloatArray = np.log(plan.volatility) * np.exp2(-after / (2 * plan.common_half_life))
+    path: FloatArray = np.log(plan.volatility) * np.exp2(-after / plan.common_half_life)
     return path
 
 

@@ -190,3 +190,33 @@ def test_a_peg_lost_on_one_venue_only(market):
     assert own.stablecoin.loc[at, "price_V2"] == pytest.approx(0.8, abs=0.003)
     pd.testing.assert_frame_equal(own.stablecoin[["supply", "price"]], calm.stablecoin[["supply", "price"]])
     pd.testing.assert_frame_equal(own.panel["depth"], calm.panel["depth"])
+
+
+def test_makers_who_quote_less_for_good(market):
+    less, calm = market("fee_change"), market("calm")
+    left = less.truth.liquidity
+    np.testing.assert_allclose(left[less.truth.onset :], 0.6, rtol=1e-12)
+    assert (left[: less.truth.onset].iloc[:-1] == 1).all(axis=None)
+    assert (less.panel["spread"].loc[less.truth.onset :] > calm.panel["spread"].loc[less.truth.onset :]).all(axis=None)
+    pd.testing.assert_frame_equal(less.truth.mid, calm.truth.mid)
+
+
+def test_volume_that_was_not_traded_stops(market):
+    clean, calm = market("wash_stop"), market("calm")
+    ratio = (clean.panel["dollar_volume"] / calm.panel["dollar_volume"]).loc[clean.truth.onset :]
+    assert sorted(ratio.round(9).stack().unique()) == [0.3, 1.0]
+    assert (ratio.iloc[0] < 1).sum() == 5
+    for field in ("open", "close", "depth"):
+        pd.testing.assert_frame_equal(clean.panel[field], calm.panel[field])
+
+
+def test_an_asset_that_dies_out(market):
+    dying, source = market("delisting"), market("drain").truth.source
+    at = dying.panel.index.get_loc(dying.truth.onset)
+    close = dying.panel["close"]
+    assert close[source].iloc[at + 50 :].isna().all()
+    assert close.drop(columns=source).notna().all(axis=None)
+    left = dying.truth.liquidity[source]
+    assert left.iloc[at : at + 50].is_monotonic_decreasing
+    assert left.iloc[at + 49] == pytest.approx(0.05)
+    assert (dying.truth.liquidity.drop(columns=source) == 1).all(axis=None)

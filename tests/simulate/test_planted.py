@@ -173,11 +173,17 @@ def test_before_the_onset_a_drain_is_the_calm_market(family):
         pd.testing.assert_frame_equal(drain.panel[field][:rows], calm.panel[field][:rows])
 
 
-def test_settings_tell_how_it_was_made():
+def test_settings_tell_how_it_was_made(tmp_path):
     market = ds.simulate.drain(9, family="heavy", half_life=(2.0, 8.0), scenario="single_asset")
     again = ds.simulate.drain(mode="planted", **market.truth.settings)
     pd.testing.assert_frame_equal(again.panel["depth"], market.panel["depth"])
     assert market.panel.provenance["seed"] == 9
+    late = ds.simulate.drain(9, rows=60, start=pd.Timestamp("2024-01-05", tz="Asia/Tokyo"))
+    pytest.importorskip("pyarrow")
+    assert (
+        ds.LiquidityPanel.load(late.panel.save(tmp_path / "late.parquet")).provenance["start"]
+        == "2024-01-04T15:00:00+00:00"
+    )
     assert market.truth.half_life.between(2, 8).all()
 
 
