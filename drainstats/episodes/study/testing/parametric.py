@@ -102,12 +102,9 @@ def brown_warner_1980(sample: EventSample) -> Outcome:
 
 def brown_warner_1985(sample: EventSample) -> Outcome:
     """The equally weighted portfolio's abnormal value over its own standard deviation in the estimation window."""
-    path = row_means(residuals(sample))
-    rows = np.isfinite(path).sum(axis=-1)
-    mean = np.nansum(path, axis=-1) / np.maximum(rows, 1)
-    deviation = np.sqrt(np.nansum((path - mean[..., None]) ** 2, axis=-1) / np.maximum(rows - 1, 1))
-    statistic = ratio(_portfolio(sample), np.sqrt(sample.event.shape[-2]) * deviation)
-    return student_outcome(statistic, rows - 1.0)
+    squares, rows = _portfolio_variation(sample)
+    deviation = np.sqrt(sample.event.shape[-2] * ratio(squares, np.maximum(rows - 1.0, 1.0)))
+    return student_outcome(ratio(_portfolio(sample), deviation), rows - 1.0)
 
 
 def lamb(sample: EventSample) -> Outcome:
@@ -116,12 +113,20 @@ def lamb(sample: EventSample) -> Outcome:
     Exact under normal errors when all assets have all rows. The residual variance is that of the portfolio, its divisor
     the mean degrees of freedom; the forecast factor is the mean over assets of e_i^2 / s_i^2.
     """
-    n, path = count(sample), row_means(residuals(sample))
+    n = count(sample)
     freedom = ratio(np.where(sample.usable, sample.freedom, 0.0).sum(axis=-1), n)
-    variance = ratio(np.nansum(path**2, axis=-1), freedom)
+    variance = ratio(_portfolio_variation(sample)[0], freedom)
     factor = ratio(np.where(sample.usable, sample.total_error, 0.0), np.where(sample.usable, sample.sigma, 1.0)) ** 2
     statistic = ratio(_portfolio(sample), np.sqrt(variance * ratio(factor.sum(axis=-1), n)))
     return student_outcome(statistic, freedom)
+
+
+def _portfolio_variation(sample: EventSample) -> tuple[FloatArray, FloatArray]:
+    """Sum of squares of the portfolio's residuals about their mean, and the number of its rows."""
+    path = row_means(residuals(sample))
+    rows = np.isfinite(path).sum(axis=-1).astype(np.float64)
+    mean = ratio(np.nansum(path, axis=-1), rows)
+    return np.nansum((path - mean[..., None]) ** 2, axis=-1), rows
 
 
 def _portfolio(sample: EventSample) -> FloatArray:

@@ -45,26 +45,33 @@ from drainstats.episodes.study.testing.outcome import (
     standardized,
     student_outcome,
 )
+from drainstats.errors import check_option
 from drainstats.typing import FloatArray
 
+CONVENTIONS = ("corrado_zivney", "estudy2")
 
-def rank(sample: EventSample) -> Outcome:
-    """Corrado's (1989) rank test."""
-    before, during, numbers = joint_ranks(sample.estimation, _seen_event(sample))
+
+def rank(sample: EventSample, within: FloatArray | None = None) -> Outcome:
+    """Corrado's (1989) rank test; ``within`` as in `joint_ranks`."""
+    before, during, numbers = joint_ranks(sample.estimation, _seen_event(sample), within)
     middle = (numbers + 1.0)[..., None, :] / 2.0
-    return normal_outcome(path_statistic(*(_path(k - middle, sample, 1.0) for k in (before, during))))
+    paths = (_path(k - middle, sample, 1.0) for k in (before, during))
+    return normal_outcome(_path_statistic(*paths))
 
 
-def modified_rank(sample: EventSample) -> Outcome:
-    """The rank test for series of unequal length (Corrado and Zivney 1992)."""
-    before, during, numbers = joint_ranks(sample.estimation, _seen_event(sample))
+def modified_rank(sample: EventSample, within: FloatArray | None = None, convention: str = CONVENTIONS[0]) -> Outcome:
+    """The rank test for series of unequal length (Corrado and Zivney 1992).
+
+    ``within`` as in `joint_ranks`, ``convention`` as in `score_statistic`.
+    """
+    before, during, numbers = joint_ranks(sample.estimation, _seen_event(sample), within)
     scale = (numbers + 1.0)[..., None, :]
-    return normal_outcome(path_statistic(*(_path(k / scale - 0.5, sample, 0.5) for k in (before, during))))
+    return normal_outcome(score_statistic(before / scale - 0.5, during / scale - 0.5, sample, convention))
 
 
-def grank_t(sample: EventSample) -> Outcome:
+def grank_t(sample: EventSample, within: FloatArray | None = None) -> Outcome:
     """The generalised rank test with the variance of the mean rank over time (Kolari and Pynnonen 2011)."""
-    before, during, _ = _generalized(sample)
+    before, during, _ = _generalized(sample, within)
     n, seen = count(sample), (np.isfinite(before) & sample.usable[..., None, :]).sum(axis=-1)
     path, event = _path(before, sample, 1.0), _path(during, sample, 1.0)[..., 0]
     rows = (seen > 0).sum(axis=-1) + 1.0
@@ -75,22 +82,22 @@ def grank_t(sample: EventSample) -> Outcome:
     return student_outcome(q * np.sqrt(rows - 2.0) / below, rows - 2.0)
 
 
-def grank_z(sample: EventSample) -> Outcome:
+def grank_z(sample: EventSample, within: FloatArray | None = None) -> Outcome:
     """The generalised rank test with the variance of independent ranks (Kolari and Pynnonen 2011)."""
-    _, during, numbers = _generalized(sample)
+    _, during, numbers = _generalized(sample, within)
     part = sample.usable & np.isfinite(during[..., 0, :])
     variance = np.where(part, (numbers - 1.0) / (12.0 * (numbers + 1.0)), 0.0).sum(axis=-1)
     return normal_outcome(ratio(np.where(part, during[..., 0, :], 0.0).sum(axis=-1), np.sqrt(variance)))
 
 
-def _generalized(sample: EventSample) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _generalized(sample: EventSample, within: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
     """U of the estimation rows, of the window as one row, and the number of values of each asset."""
     z = standardized(sample)
     # Mean over (standard error times sqrt(n)) is the cross-sectional t; its inverse scales the Z as the test wants.
     n, t = count(sample), cross_sectional_t(z, sample)
     deviation = ratio(ratio(z.sum(axis=-1), np.sqrt(np.maximum(n, 1.0))), t)
     window = np.where(sample.usable, ratio(z, deviation[..., None]), np.nan)[..., None, :]
-    before, during, numbers = joint_ranks(ratio(sample.estimation, sample.sigma[..., None, :]), window)
+    before, during, numbers = joint_ranks(ratio(sample.estimation, sample.sigma[..., None, :]), window, within)
     scale = (numbers + 1.0)[..., None, :]
     return before / scale - 0.5, during / scale - 0.5, numbers
 
@@ -103,14 +110,38 @@ def _path(values: FloatArray, sample: EventSample, divisor_power: float) -> Floa
     return row_means(np.where(sample.usable[..., None, :], values, np.nan), divisor_power)
 
 
-def path_statistic(before: FloatArray, during: FloatArray) -> FloatArray:
+def score_statistic(before: FloatArray, during: FloatArray, sample: EventSample, convention: str) -> FloatArray:
+    """Sum of the scores of a row over sqrt(n_t), summed over the window, in units of its standard deviation over time.
+
+    Parameters
+    ----------
+    before, during : (..., L, n) and (..., m, n)
+        Scores with mean zero; NaN where missing.
+    sample : EventSample
+    convention : {"corrado_zivney", "estudy2"}
+        They differ when values are missing. The second takes each row of the variance times n / n_t, and for the number
+        of rows the mean number of values of an asset; so does that package.
+    """
+    check_option("convention", convention, CONVENTIONS)
+    if convention == CONVENTIONS[0]:
+        return _path_statistic(*(_path(v, sample, 0.5) for v in (before, during)))
+    n = count(sample)
+    values = sum((np.isfinite(v) & sample.usable[..., None, :]).sum(axis=(-2, -1)) for v in (before, during))
+    weighted_before, weighted_during = (n[..., None] * _path(v, sample, 1.5) for v in (before, during))
+    return _path_statistic(weighted_before, weighted_during, ratio(np.asarray(values), n))
+
+
+def _path_statistic(before: FloatArray, during: FloatArray, rows: FloatArray | None = None) -> FloatArray:
     """Sum over the window over the root of its rows times the mean square over all rows."""
     squares = np.nansum(before**2, axis=-1) + np.nansum(during**2, axis=-1)
-    rows = np.isfinite(before).sum(axis=-1) + np.isfinite(during).sum(axis=-1)
-    return ratio(during.sum(axis=-1), np.sqrt(during.shape[-1] * squares / np.maximum(rows, 1)))
+    if rows is None:
+        rows = np.maximum(np.isfinite(before).sum(axis=-1) + np.isfinite(during).sum(axis=-1), 1)
+    return ratio(during.sum(axis=-1), np.sqrt(during.shape[-1] * ratio(squares, rows)))
 
 
-def joint_ranks(estimation: FloatArray, event: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def joint_ranks(
+    estimation: FloatArray, event: FloatArray, within: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Ranks of each asset's values among those of its estimation and event rows, ties at their mean; NaN stays NaN.
 
     The estimation rows are sorted once, whatever leading axes the event rows have beside them.
@@ -119,6 +150,8 @@ def joint_ranks(estimation: FloatArray, event: FloatArray) -> tuple[FloatArray, 
     ----------
     estimation : (..., L, n)
     event : (..., m, n)
+    within : (..., L, n), optional
+        Ranks of the estimation values among themselves, when they are there already.
 
     Returns
     -------
@@ -127,7 +160,7 @@ def joint_ranks(estimation: FloatArray, event: FloatArray) -> tuple[FloatArray, 
     numbers : (..., n)
         Values ranked.
     """
-    before = column_ranks(estimation)
+    before = column_ranks(estimation) if within is None else within
     during = column_ranks(event)
     for row in range(event.shape[-2]):
         value = event[..., row, None, :]

@@ -37,7 +37,7 @@ from drainstats.episodes.study.testing.outcome import (
     row_means,
     totals,
 )
-from drainstats.episodes.study.testing.ranks import column_ranks, path_statistic
+from drainstats.episodes.study.testing.ranks import CONVENTIONS, column_ranks, score_statistic
 from drainstats.typing import FloatArray
 
 EXACT = 60
@@ -69,15 +69,17 @@ def _signs(sample: EventSample) -> tuple[FloatArray, FloatArray]:
     return (values > 0).sum(axis=-1).astype(np.float64), (values < 0).sum(axis=-1).astype(np.float64)
 
 
-def corrado_sign(sample: EventSample) -> Outcome:
-    """Signs about each asset's own median, with the variance over time (Corrado and Zivney 1992)."""
-    usable, length = sample.usable[..., None, :], sample.estimation.shape[-2]
+def corrado_sign(sample: EventSample, convention: str = CONVENTIONS[0]) -> Outcome:
+    """Signs about each asset's own median, with the variance over time (Corrado and Zivney 1992).
+
+    ``convention`` as in `score_statistic`.
+    """
+    length = sample.estimation.shape[-2]
     shape = np.broadcast_shapes(sample.estimation.shape[:-2], sample.event.shape[:-2], sample.usable.shape[:-1])
     parts = [np.broadcast_to(a, (*shape, *a.shape[-2:])) for a in (sample.estimation, sample.event)]
-    values = np.where(usable, np.concatenate(parts, axis=-2), np.nan)
+    values = np.where(sample.usable[..., None, :], np.concatenate(parts, axis=-2), np.nan)
     signs = np.sign(values - _median(values)[..., None, :])
-    path = row_means(signs, 0.5)
-    return normal_outcome(path_statistic(path[..., :length], path[..., length:]))
+    return normal_outcome(score_statistic(signs[..., :length, :], signs[..., length:, :], sample, convention))
 
 
 def _median(values: FloatArray) -> FloatArray:
