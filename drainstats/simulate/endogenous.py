@@ -140,7 +140,7 @@ def endogenous(seed: int = 0, *, scenario: str = "drain", **settings: Any) -> Si
     chosen = Settings.of(scenario, settings)
     books, accounts, news, source = drawn(seed, chosen)
     states = play(chosen, books, accounts, news)
-    truth = measured(chosen, accounts, states, source)
+    truth = measured(chosen, accounts, news, states, source)
     truth.settings["seed"] = seed
     fields = seen_in_bars(chosen, observed(_seen(chosen, books, news, states, seed), seed))
     down: BoolArray = np.any(in_bars(news.down, chosen.per_bar), axis=1)[:, _venues(chosen)]

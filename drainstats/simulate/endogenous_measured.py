@@ -9,7 +9,7 @@ import pandas as pd
 
 from drainstats.kernels.cascade import CLOSED, COIN, FLOW_LOSS, FUND, HAIRCUT, MARKET, MONEY, TRIGGERED
 from drainstats.simulate.endogenous_accounts import Accounts
-from drainstats.simulate.endogenous_path import States
+from drainstats.simulate.endogenous_path import News, States
 from drainstats.simulate.endogenous_settings import Settings
 from drainstats.simulate.truth import Truth
 from drainstats.typing import BoolArray, FloatArray, IntArray
@@ -21,7 +21,7 @@ SOLD, LEAST_MINUTES = 0.9, 10
 WINDOW = 40
 
 
-def measured(settings: Settings, accounts: Accounts, states: States, source: int) -> Truth:
+def measured(settings: Settings, accounts: Accounts, news: News, states: States, source: int) -> Truth:
     """Onset, arrivals, members, depth, half-lives and what came out, at the end of the run."""
     share, index, names, bar = states.share, settings.index, pd.Index(settings.names), settings.per_bar
     first, members = arrivals(settings, states)
@@ -38,7 +38,7 @@ def measured(settings: Settings, accounts: Accounts, states: States, source: int
         source=str(names[source]) if settings.shock < 0 else str(names[members[0]]) if drained else "",
         arrivals=pd.Series(index[first[members] // bar], index=names[members], name="arrival"),
         depth=pd.Series(share[settings.begin :, members].min(axis=0), index=names[members], name="depth"),
-        half_life=pd.Series(half_lives(settings, states)[members] / bar, index=names[members], name="half_life"),
+        half_life=pd.Series(half_lives(settings, news, states)[members] / bar, index=names[members], name="half_life"),
         liquidity=pd.DataFrame(share[bar - 1 :: bar], **table),
         forced=pd.DataFrame(in_bars(states.book[..., MONEY].sum(axis=2), bar).sum(axis=1), **table),
         mid=pd.DataFrame(np.exp(states.asset[bar - 1 :: bar, :, MARKET]), **table),
@@ -61,25 +61,26 @@ def arrivals(settings: Settings, states: States) -> tuple[IntArray, IntArray]:
     return first, np.flatnonzero(member)[np.argsort(first[member], kind="stable")]
 
 
-def half_lives(settings: Settings, states: States) -> FloatArray:
+def half_lives(settings: Settings, news: News, states: States) -> FloatArray:
     """(K,) minutes in which the loss of log depth halves once forced sales have stopped.
 
     The slope of the logarithm of the loss, by least squares, from the asset's trough or the minute by which nine tenths
     of all forced sales are made, whichever is later, until the asset is back; from the trough when that leaves less
-    than ten minutes. Infinite when the loss at the end of the run is more than half of what it was at the trough.
+    than ten minutes. Infinite for an asset whose loss never comes back (`never_back`) or does not shrink.
     """
     loss = np.maximum(-np.log(states.share[settings.begin :]), 1e-12)
     sales = np.cumsum(states.book[settings.begin :, ..., MONEY].sum(axis=(1, 2)))
     stop = int((sales >= SOLD * sales[-1]).argmax())
     out = np.full(settings.assets, np.inf)
-    for k in np.flatnonzero(2 * loss[-1] <= loss.max(axis=0)):
-        trough = int(loss[:, k].argmax())
+    for k in np.flatnonzero(news.scar == 0):
+        # The last minute at the trough: at the floor depth stays for a while.
+        trough = int(np.flatnonzero(loss[:, k] >= loss[:, k].max() - 1e-9)[-1])
         back = trough + int(np.append(loss[trough:, k] < -np.log(BACK), True).argmax())
         start = stop if trough < stop <= back - LEAST_MINUTES else trough
         path = np.log(loss[start : max(back, start + 2), k])
         time = np.arange(len(path)) - (len(path) - 1) / 2
-        slope = float(time @ path) / float(time @ time)
-        out[k] = -np.log(2) / slope if slope < 0 else np.inf
+        shrinks = -float(time @ path)
+        out[k] = np.log(2) * float(time @ time) / shrinks if shrinks > 0 else np.inf
     return out
 
 
