@@ -86,5 +86,6 @@ def truth_of(
 def _turning_points(left: FloatArray, index: pd.DatetimeIndex) -> tuple[Any, Any]:
     """The bar in which the median member has least, and the last one in which it has less than nine tenths."""
     median = np.median(left, axis=1)
-    last = int(np.flatnonzero(median < BACK)[-1])
-    return index[np.argmin(median)], pd.NaT if last == len(index) - 1 else index[last]
+    trough, short = int(np.argmin(median)), np.flatnonzero(median < BACK)
+    last = int(short[-1]) if len(short) else trough
+    return index[trough], pd.NaT if last == len(index) - 1 else index[last]

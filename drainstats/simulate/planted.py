@@ -107,13 +107,13 @@ def draw_plan(
     rng = np.random.default_rng([seed, 10])
     drawn = int(rng.integers(int(0.6 * rows), int(0.8 * rows) + 1))
     order = rng.permutation(assets)
-    later = np.sort(rng.random(assets))
+    later = rng.random(assets)
     scatter, speed, back = rng.normal(size=assets), rng.random(assets), rng.random(assets)
     falls, wait = rng.uniform(0.5, 1.5, assets), int(rng.integers(2, 6))
     start = drawn if onset is None else onset
     first = int(order[0]) if source is None else source
     order = np.concatenate([[first], order[order != first]])
-    arrival = start + np.concatenate([[0], lag + np.floor(later[1:] * (lag + 1))]).astype(np.int64)
+    arrival = start + np.concatenate([[0], lag + np.floor(np.sort(later[1:members]) * (lag + 1))]).astype(np.int64)
     left = np.concatenate([[depth[0]], np.full(assets - 1, depth[1])])
     loss = -np.log(left) * np.exp(np.concatenate([[0.0], 0.15 * scatter[1:]]))
     low, high = half_life
@@ -122,7 +122,7 @@ def draw_plan(
     drop = np.concatenate([[fall[0]], np.minimum(fall[1] * falls[1:], 0.8 * fall[0])])
     return Plan(
         members=order[:members],
-        arrival=arrival[:members],
+        arrival=arrival,
         loss=loss[:members],
         half_life=lives[:members],
         fall=drop[:members],

@@ -23,7 +23,8 @@ class Truth:
         Whether there is a drain to be found.
     onset, trough, end : Timestamp or NaT
         First bar of the drain (or of what is no drain); the bar in which the median member had least depth; the last
-        bar in which it had less than nine tenths of its undisturbed depth, NaT when the data end before.
+        bar in which it had less than nine tenths of its undisturbed depth (the trough if it never had), NaT when the
+        data end before.
     source : str
         Asset in which it began; empty when there is none.
     arrivals : Series

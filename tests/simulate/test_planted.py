@@ -56,6 +56,13 @@ def test_half_lives_arrivals_and_depths_are_those_of_the_states(rise, half_life)
     assert (truth.liquidity[outside] == 1.0).all(axis=None)
 
 
+def test_arrivals_are_spread_evenly_over_the_lag():
+    late = np.concatenate([plan(seed, lag=3, members=4).arrival[1:] - plan(seed).onset - 3 for seed in range(300)])
+    counts = np.bincount(late)
+    assert len(counts) == 4
+    assert np.abs(counts - 225).max() < 4 * np.sqrt(900 * 0.25 * 0.75)
+
+
 @pytest.mark.parametrize("lag", [0, 1, 3])
 def test_the_source_leads_by_the_lag(lag):
     for seed in range(10):
@@ -91,6 +98,19 @@ def test_a_market_that_is_not_back_in_time_is_open():
     truth = ds.simulate.drain(1, rows=100, onset=90, half_life=20.0).truth
     assert pd.isna(truth.end)
     assert np.isfinite(truth.half_life).all()
+
+
+def test_a_shallow_drain_ends_at_its_trough():
+    truth = ds.simulate.drain(1, rows=100, depth=(0.97, 0.98), rise=3).truth
+    assert truth.trough == truth.end
+    assert truth.liquidity.min().min() == pytest.approx(0.97)
+
+
+@pytest.mark.parametrize("scenario", ds.simulate.SCENARIOS)
+def test_whatever_begins_in_the_last_bar(scenario):
+    market = ds.simulate.drain(1, scenario=scenario, rows=60, onset=59, lag=0, assets=3)
+    assert market.panel.shape == (60, 3)
+    assert pd.isna(market.truth.end)
 
 
 def test_the_source_is_thinnest_and_falls_most():
