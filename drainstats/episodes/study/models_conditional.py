@@ -23,6 +23,7 @@ Journal of Business & Economic Statistics 20(3), 339-350.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -71,10 +72,16 @@ def estimate(values: FloatArray, x: FloatArray) -> Parameters:
     """Weights of GARCH(1, 1) for every column of ``values`` (L, n) and, with a market, those of a DCC of all.
 
     A column that cannot be fitted has a constant variance, a market that cannot be fitted with the others a constant
-    correlation.
+    correlation. The last answers are kept: the date, its eve and its placebo block ask for the same window.
     """
+    return _estimate(np.ascontiguousarray(values).tobytes(), values.shape, x.tobytes(), x.shape)
+
+
+@lru_cache(maxsize=128)
+def _estimate(values_bytes: bytes, shape: tuple[int, int], x_bytes: bytes, x_shape: tuple[int, int]) -> Parameters:
     from drainstats.models.coliquidity.dcc.engle import DCC
 
+    values, x = np.frombuffer(values_bytes).reshape(shape), np.frombuffer(x_bytes).reshape(x_shape)
     both = np.column_stack([x, values]) if x.shape[1] else values
     weights, z = _variances(both)
     if not x.shape[1]:
@@ -120,27 +127,28 @@ def conditional_sample(
     """
     L, lead, m = offsets.length, offsets.window[0] - offsets.estimation[0], offsets.span
     seen = np.isfinite(path) & np.all(np.isfinite(x), axis=-1, keepdims=True)
-    rows, e, square = _moments(path, seen, L)
+    used = 1 + x.shape[-1]
+    rows, e, square = _moments(path, seen, L, used)
     h = _variance_path(e, seen, square, parameters.alpha, parameters.beta, lead)
     kept: FloatArray | float = 1.0
     pull: tuple[FloatArray, FloatArray] | None = None
     if x.shape[-1]:
         present = np.isfinite(x)
-        _, ex, market_square = _moments(x, present, L)
+        market_rows, ex, market_square = _moments(x, present, L, used)
         weights = [np.array([w]) for w in parameters.market]
         hx = _variance_path(ex, present, market_square, weights[0], weights[1], lead)
         rho = _correlation_path(e / np.sqrt(h), ex / np.sqrt(hx), seen, L, lead, parameters.correlation)
         beta, kept = rho * np.sqrt(h / hx), 1.0 - rho**2
-        variation = market_square * np.maximum(present[..., :L, :].sum(axis=-2), 1)
+        variation = market_square * np.maximum(market_rows - used, 1.0)
         pull = ex[..., lead:, :], np.maximum(variation, np.finfo(float).tiny)
         residual = e - beta * ex
     else:
         residual = e
     variance = h * kept
     flat = square <= _FLAT**2 * np.maximum((np.where(seen, path, 0.0) ** 2).mean(axis=-2), np.finfo(float).tiny)
-    usable = (rows >= max(min_rows, 2 + x.shape[-1])) & ~flat & seen[..., lead:, :].all(axis=-2)
+    usable = (rows >= max(min_rows, used + 1)) & ~flat & seen[..., lead:, :].all(axis=-2)
     usable &= (variance > 0).all(axis=-2)
-    freedom = np.maximum(rows - 1.0 - x.shape[-1], 1.0)
+    freedom = np.maximum(rows - used, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(seen, residual / np.sqrt(variance), 0.0)[..., :L, :]
     sigma = np.sqrt((np.where(seen, residual, 0.0)[..., :L, :] ** 2).sum(axis=-2) / freedom)
@@ -159,14 +167,17 @@ def conditional_sample(
     )
 
 
-def _moments(path: FloatArray, seen: BoolArray, L: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Estimation rows, deviations from their mean along the whole path (zero where missing), their mean square."""
+def _moments(path: FloatArray, seen: BoolArray, L: int, used: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Estimation rows, deviations from their mean along the whole path (zero where missing), their variance.
+
+    Its divisor, rows less the ``used`` coefficients, makes the static models the limit of no movement.
+    """
     held = np.where(seen, path, 0.0)
     rows = seen[..., :L, :].sum(axis=-2).astype(np.float64)
     n = np.maximum(rows, 1.0)
     mean = held[..., :L, :].sum(axis=-2) / n
     e = np.where(seen, held - mean[..., None, :], 0.0)
-    square = (e[..., :L, :] ** 2).sum(axis=-2) / n
+    square = (e[..., :L, :] ** 2).sum(axis=-2) / np.maximum(rows - used, 1.0)
     return rows, e, square
 
 

@@ -50,7 +50,7 @@ def clock_classes(index: pd.Index, clock: str, zone: str = "UTC") -> IntArray:
     except (KeyError, ValueError, TypeError) as error:
         raise OptionError(f"clock_zone={zone!r} is no time zone; write it as 'America/New_York'.") from error
     time = np.asarray(local.hour * 3600 + local.minute * 60 + local.second, dtype=np.int64)
-    day = np.asarray(local.dayofweek, dtype=np.int64)
+    day = np.asarray(local.day_of_week, dtype=np.int64)
     labels = {"time_of_day": time, "day_of_week": day, "both": day * 86400 + time}[clock]
     return np.asarray(np.unique(labels, return_inverse=True)[1], dtype=np.int64)
 

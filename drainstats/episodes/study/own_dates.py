@@ -54,7 +54,7 @@ def by_asset_dates(events: Any, columns: pd.Index) -> pd.DataFrame | None:
         pairs = list(events.items())
     elif hasattr(events, "columns"):
         frame = to_pandas(events)
-        frame = frame.reset_index() if frame.index.name in WHEN_NAMES else frame
+        frame = frame.reset_index() if str(frame.index.name).lower() in WHEN_NAMES else frame
         names = [
             next((c for c in frame.columns if str(c).lower() in known), None) for known in (ASSET_NAMES, WHEN_NAMES)
         ]
