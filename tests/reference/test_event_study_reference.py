@@ -1,4 +1,4 @@
-"""Event-study statistics against R estudy2 0.10.0 and against an earlier simulation of test sizes."""
+"""Event studies against R estudy2 0.10.0, R eventstudies 1.2.2 and an earlier simulation of test sizes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import drainstats as ds
 from drainstats.episodes.study.abnormal import Offsets, abnormal_values
 from drainstats.episodes.study.commondate import cross_section, date_statistics
+from drainstats.episodes.study.models_linear import event_sample
 
 pytestmark = pytest.mark.reference
 
@@ -84,3 +86,60 @@ def test_sizes_agree_with_an_earlier_simulation(data_root, rho, name):
         rate = (2 * ndtr(-np.abs(statistic)) < 0.05).mean()
         error = np.sqrt(rate * (1 - rate) * (1 / 400 + 1 / 2000))
         assert abs(rate - expected[key]) < 3 * error
+
+
+def test_abnormal_returns_before_and_in_the_event_window(estudy2):
+    """All 240 estimation residuals and the five event days of seven firms, two of them with missing days."""
+    observed, market, abnormal, _ = estudy2
+    row = observed.index.get_loc(DATES[0])
+    sample = event_sample(observed.to_numpy(), Offsets((-240, -1), (0, 4)), row, market=market.to_numpy())
+    found = np.vstack([sample.estimation, sample.event])
+    np.testing.assert_allclose(found, abnormal.iloc[row - 240 : row + 5], rtol=0, atol=1e-14)
+    study = ds.event_study(
+        observed, DATES[0], "market", (-240, -1), (0, 4), tests="kp_bmp", market=market, min_rows=100
+    )
+    np.testing.assert_allclose(study.abnormal, abnormal.loc[DATES], rtol=0, atol=1e-14)
+
+
+@pytest.fixture(scope="module")
+def eventstudies(data_root):
+    folder = data_root / FOLDER
+    read = {
+        name: pd.read_csv(folder / "data" / f"es_{name}.csv", index_col=0, parse_dates=True)
+        for name in ("StockPriceReturns", "OtherReturns")
+    }
+    splits = pd.read_csv(folder / "data" / "es_SplitDates.csv")
+    expected = {
+        name: pd.read_csv(folder / "expected" / f"es_{name}_cumsum.csv", index_col=0) for name in ("none", "mm")
+    }
+    # Its columns are rows of the list of splits, counted from one: those that it could study.
+    chosen = splits.iloc[expected["none"].columns.astype(int) - 1]
+    return read["StockPriceReturns"], read["OtherReturns"]["NiftyIndex"], splits, chosen, expected
+
+
+@pytest.mark.parametrize("name", ["none", "mm"])
+@pytest.mark.filterwarnings("ignore::drainstats.errors.CommonShareWarning")
+def test_cumulative_returns_of_stock_splits(eventstudies, name):
+    """Each share on its own date. eventstudies fits the market model on all rows before the event window, and its sum
+    begins with the second row of the window."""
+    returns, nifty, _, chosen, expected = eventstudies
+    options = {"none": {"model": "zero"}, "mm": {"model": "market", "market": nifty}}[name]
+    study = ds.event_study(
+        returns, chosen, estimation=(-700, -5), window=(-4, 5), tests="kp_bmp", min_rows=20, closed="last", **options
+    )
+    assert list(study.abnormal.columns) == list(chosen["name"])
+    cumulative = study.cumulative - study.abnormal.iloc[0]
+    np.testing.assert_allclose(cumulative, expected[name], rtol=0, atol=1e-8)
+    assert list(cumulative.index) == list(expected[name].index)
+
+
+@pytest.mark.filterwarnings("ignore::drainstats.errors.CommonShareWarning")
+def test_splits_outside_of_the_data_are_rows_with_a_reason(eventstudies):
+    returns, _, splits, chosen, _ = eventstudies
+    study = ds.event_study(
+        returns, splits, estimation=(-60, -6), window=(-4, 5), tests="kp_bmp", min_rows=20, closed="last"
+    )
+    table = study.by_asset.reset_index()
+    assert len(table) == len(splits)
+    assert set(chosen["name"]) <= set(table.loc[table["reason"] == "", "asset"])
+    assert table.loc[table["asset"] == "Cipla", "reason"].str.startswith("in no row").all()
