@@ -33,6 +33,7 @@ NOT_TIMED = {
     "measures.almgren_chriss", "measures.obizhaeva_wang", "measures.days_to_sell", "measures.exit_horizon",
     "measures.bangia_lvar", "measures.liquidity_horizon_es", "measures.kyle_cross_impact",
     "CopulaDCC", "constant_correlation_test", "margin_diagnostics", "portmanteau", "shrink_correlation",
+    "DriftBurst", "plot_drift_burst",
     "BEKK", "GOGARCH", "OGARCH", "ADCC", "CDCC", "adjust_studies", "bootstrap", "online", "news_impact", "exit_risk",
     "co_movement_test",
 }  # fmt: skip
@@ -134,6 +135,27 @@ def by_moment(panel):
     return table[table.index.notna()]
 
 
+LOG_PRICES = pd.Series(
+    RNG.normal(0, 1e-3, 300).cumsum(), pd.date_range("2024-01-02 22:00", periods=300, freq="61s", tz="UTC")
+)
+
+
+def daily_bursts(log_price):
+    """The largest drift burst of a day, stamped by the day's end."""
+    bursts = ds.drift_burst(log_price, log_price.index, start="scaled", lags=5)
+    found = ds.drift_burst_test(bursts)
+    return found.set_axis(found.index + pd.Timedelta("1D"))
+
+
+def updated_bursts(log_price):
+    """One price at a time."""
+    state, path = ds.DriftBurst(pre_average=2), []
+    for stamp, price in log_price.items():
+        state = state.update(stamp, price)
+        path.append(state.statistic)
+    return pd.Series(path, log_price.index)
+
+
 WEEKDAYS = FRAME.index[FRAME.index.day_of_week < 5]
 SESSIONS = ds.LiquidityPanel.from_bars({"S": PANEL.to_long().query("asset == 'A0'").set_index("time")
                                         .drop(columns="asset").loc[WEEKDAYS]}, "session:XNYS")  # fmt: skip
@@ -221,6 +243,9 @@ CASES = {
     "detect_episodes": (as_known, PANEL, 60),
     "event_outcome": (lambda p: ds.event_outcome(p, "volatility", "innovation", history=40), PANEL, 70),
     "event_study": (studied, FRAME, 202),
+    "drift_burst": (lambda p: ds.drift_burst(p, p.index, start="scaled", lags=5), LOG_PRICES, 12),
+    "drift_burst_test": (daily_bursts, LOG_PRICES, 120),
+    "DriftBurst.update": (updated_bursts, LOG_PRICES.iloc[:60], 12),
     "signals.CoLiquidityLevel": (LEVEL.transform, FRAME.iloc[:130], 61),
     "signals.threshold_alarms": (lambda s: ds.signals.threshold_alarms(s, min_history=30), FRAME["A0"], 31),
     "GARCHResult.filter": (filtered(ds.GARCH()), MOVES, 3),
