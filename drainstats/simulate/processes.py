@@ -14,7 +14,8 @@ process    R_t
 =========  =======================================================================================
 
 ``bekk`` has no margins of its own: H_t = (1 − a² − b²) V + a² y y' + b² H, V the covariance that S and the margins'
-usual variances make. The result of a fit draws from its estimates (``simulate``), this one from a truth that you name.
+usual variances make. ``ogarch``: y = E f, E the eigenvectors of V and f_i GARCH series whose usual variances are its
+eigenvalues. The result of a fit draws from its estimates (``simulate``), this one from a truth that you name.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import pandas as pd
 from drainstats.errors import OptionError, check_number, check_option, check_whole
 from drainstats.typing import FloatArray
 
-PROCESSES = ("garch", "ccc", "dcc", "cdcc", "adcc", "deco", "bekk")
+PROCESSES = ("garch", "ccc", "dcc", "cdcc", "adcc", "deco", "bekk", "ogarch")
 BURN = 500
 
 
@@ -83,7 +84,7 @@ def process(
 
     Parameters
     ----------
-    name : {"garch", "ccc", "dcc", "cdcc", "adcc", "deco", "bekk"}, default "dcc"
+    name : {"garch", "ccc", "dcc", "cdcc", "adcc", "deco", "bekk", "ogarch"}, default "dcc"
     steps : int, default 1000
         Rows T, after 500 that are dropped.
     seed : int, default 0
@@ -91,9 +92,9 @@ def process(
     assets : int, default 3
         Series N, named ``A0`` …
     correlation : float or (N, N) array, default 0.4
-        S: of all pairs, or the matrix.
+        S: of all pairs, or the matrix; that of ``ogarch`` needs eigenvalues of which no two are alike.
     omega, alpha, gamma, beta : float, default 0.05, 0.08, 0.0, 0.87
-        Of every margin; ``gamma`` counts after falls.
+        Of every margin, in ``ogarch`` of every component; ``gamma`` counts after falls.
     a, b, g : float, default 0.05, 0.9, 0.02
         Of the correlations; ``g`` of ``adcc`` only. In ``bekk`` they are the squares of what multiplies the shocks.
 
@@ -135,6 +136,8 @@ def process(
     else:
         variance, R, y = _with_margins(shocks, *_steps(name, spec, S, a, b, g), level, omega, alpha, gamma, beta)
         params = {f"{asset}.{key}": value for asset in names for key, value in margin.items()} | joint
+    if name == "ogarch":
+        variance, R, y, params = _mixed(variance, y, S, margin)
     index = pd.RangeIndex(steps, name="step")
     return SimulatedProcess(
         name=name,
@@ -180,6 +183,7 @@ def _model(
     """The spec that estimates the process, and its joint parameters by name."""
     from drainstats.models.coliquidity.ccc import CCC
     from drainstats.models.coliquidity.covariances.bekk import BEKK
+    from drainstats.models.coliquidity.covariances.ogarch import OGARCH
     from drainstats.models.coliquidity.dcc.adcc import ADCC
     from drainstats.models.coliquidity.dcc.cdcc import CDCC
     from drainstats.models.coliquidity.dcc.engle import DCC
@@ -194,6 +198,8 @@ def _model(
         rows, columns = np.tril_indices(len(names), -1)
         pairs = sorted(zip(columns.tolist(), rows.tolist(), strict=True))
         return CCC(margins=margins), {f"corr({names[i]}, {names[j]})": S[i, j] for i, j in pairs}
+    if name == "ogarch":
+        return OGARCH(margins=margins), {}
     if name == "bekk":
         return BEKK(mean="zero"), {"a": float(np.sqrt(a)), "b": float(np.sqrt(b))}
     models = {"dcc": DCC, "cdcc": CDCC, "adcc": ADCC, "deco": DECO}
@@ -210,8 +216,8 @@ def _steps(
     from drainstats.models.coliquidity.correlation import to_correlation
     from drainstats.models.coliquidity.covariances.bekk_paths import expected_falls
 
-    if name in ("garch", "ccc"):
-        constant = np.eye(len(S)) if name == "garch" else S
+    if name in ("garch", "ccc", "ogarch"):
+        constant = S if name == "ccc" else np.eye(len(S))
         return constant, lambda Q: Q, lambda Q, z: Q
     falls = g * expected_falls(S) if name == "adcc" else np.zeros_like(S)
     intercept = (1.0 - a - b) * S - falls
@@ -268,3 +274,26 @@ def _bekk(shocks: FloatArray, V: FloatArray, a: float, b: float) -> tuple[FloatA
         y[t] = np.linalg.cholesky(now) @ shocks[t]
         now = (1.0 - a - b) * V + a * np.outer(y[t], y[t]) + b * now
     return np.diagonal(H, axis1=1, axis2=2).copy(), to_correlation(H), y
+
+
+def _mixed(
+    variance: FloatArray, f: FloatArray, S: FloatArray, margin: dict[str, float]
+) -> tuple[FloatArray, FloatArray, FloatArray, dict[str, float]]:
+    """Independent series of one usual variance made the principal components of S, the largest first."""
+    from drainstats.models.coliquidity.correlation import to_correlation
+
+    sizes, vectors = np.linalg.eigh(S)
+    sizes, vectors = sizes[::-1], vectors[:, ::-1]
+    if np.diff(sizes).max() > -1e-6:
+        raise OptionError(
+            "Two eigenvalues of the correlation matrix are alike, so that components of ogarch have no direction of "
+            "their own; pass another matrix."
+        )
+    load = vectors * np.sqrt(sizes)
+    H = np.einsum("ik,tk,jk->tij", load, variance, load)
+    params = {
+        f"pc{k}.{key}": value * (float(size) if key == "omega" else 1.0)
+        for k, size in enumerate(sizes, 1)
+        for key, value in margin.items()
+    }
+    return np.diagonal(H, axis1=1, axis2=2).copy(), to_correlation(H), f @ load.T, params

@@ -10,10 +10,12 @@ import drainstats as ds
 from drainstats.errors import OptionError
 from drainstats.simulate.processes import PROCESSES
 
+UNEQUAL = np.array([[1.0, 0.6, 0.2], [0.6, 1.0, 0.4], [0.2, 0.4, 1.0]])
+
 
 @pytest.mark.parametrize("name", PROCESSES)
 def test_names_are_those_of_the_fitted_model(name):
-    draw = ds.simulate.process(name, steps=600, seed=1, gamma=0.02)
+    draw = ds.simulate.process(name, steps=600, seed=1, gamma=0.02, correlation=UNEQUAL if name == "ogarch" else 0.4)
     fit = draw.spec.fit(draw.data)
     assert list(fit.params.index) == list(draw.params.index)
     assert draw.data.shape == draw.volatility.shape == (600, 3)
@@ -82,6 +84,18 @@ def test_the_same_seed_gives_the_same_draw():
     assert not first.data.equals(other.data)
 
 
+def test_components_are_those_of_the_matrix():
+    """Rotated back, the data are independent GARCH series whose usual variances are the eigenvalues."""
+    draw = ds.simulate.process("ogarch", steps=4000, seed=2, correlation=UNEQUAL)
+    sizes, vectors = np.linalg.eigh(UNEQUAL)
+    f = draw.data.to_numpy() @ vectors[:, ::-1]
+    for k, size in enumerate(sizes[::-1], 1):
+        assert draw.params[f"pc{k}.omega"] == pytest.approx(0.05 * size)
+    H = draw.correlation * draw.volatility.to_numpy()[:, :, None] * draw.volatility.to_numpy()[:, None, :]
+    h = np.einsum("ik,tij,jk->tk", vectors[:, ::-1], H, vectors[:, ::-1])
+    np.testing.assert_allclose(h[1:], 0.05 * sizes[::-1] + 0.08 * f[:-1] ** 2 + 0.87 * h[:-1], rtol=1e-10)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ccc", "dcc", "cdcc", "adcc", "deco", "bekk"])
 def test_fits_come_back_to_the_truth(name):
@@ -104,6 +118,7 @@ BAD = {
     "matrix": ({"correlation": np.eye(2)}, "3 × 3"),
     "not positive": ({"correlation": -0.6}, "positive definite"),
     "negative": ({"alpha": -0.1}, "above 0"),
+    "components": ({"name": "ogarch"}, "alike"),
     "asymmetry": ({"name": "adcc", "g": 0.3}, "smaller g"),
 }
 
