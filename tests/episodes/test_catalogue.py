@@ -265,3 +265,24 @@ def test_troughs_and_half_backs_by_closes_are_what_the_files_give(closes, key, a
     regained = fall.loc[e.trough.normalize() :] >= (fall.iloc[0] + fall.min()) / 2
     assert regained.idxmax().date() == e.end.date()
     assert regained.iloc[-1]
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(
+    ("key", "coin", "before"),
+    [
+        ("crypto-black-thursday-2020", "LTC", "2020-03-12T09:00Z"),
+        ("crypto-cascade-2021-05", "BCH", "2021-05-19T10:00Z"),
+        ("crypto-flash-2021-12", "AAVE", "2021-12-03T12:00Z"),
+        ("steth-celsius-3ac-2022", "ETH", "2022-06-12T12:00Z"),
+        ("ftx-2022", "BTC", "2022-11-06T00:00Z"),
+        ("crypto-flash-2023-08", "LTC", "2023-08-17T12:00Z"),
+        ("crypto-tariff-2025-02", "XRP", "2025-02-02T12:00Z"),
+        ("bitcoin-deleveraging-2026-02", "BTC", "2026-02-04T12:00Z"),
+    ],
+)
+def test_trough_hours_are_what_the_files_give(data_root, key, coin, before):
+    e = next(e for e in ds.episode_catalogue() if e.key == key)
+    bars = ds.read_bars(data_root / "data" / "binance-usdm-perp-klines-mutbug" / "1h" / f"{coin}_USDT_1h.csv")
+    lowest = bars["low"].loc[before : e.trough + pd.Timedelta("2D")].idxmin()
+    assert lowest == e.trough.floor("h")
