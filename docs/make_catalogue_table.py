@@ -227,8 +227,8 @@ agree partly by construction.
 
 ## Episode by episode
 
-Bars from the documented to the detected onset: 0 when the bar holds the documented stamp, positive when later; – when
-missed, or for a control when it was rightly quiet; empty when the set does not cover it.
+Bars from the documented to the detected onset, nights and weekends counted: 0 when the bar holds the documented stamp,
+positive when later; – when missed, or for a control when it was rightly quiet; empty when the set does not cover it.
 
 {matrix}
 
@@ -315,11 +315,11 @@ def _when(stamp: Any, precision: str) -> str:
 
 def _section(e: DocumentedEpisode, claims: pd.DataFrame) -> str:
     judged = claims[claims["about"] == "mechanism"]["text"].iloc[0]
-    stamped = claims[claims["time"].notna() | claims["about"].isin(["stamp", "recovery"])]
+    dated = claims[claims["time"].notna() | (claims["about"] == "stamp")]
     lines = [f"## {e.name}", "", f"`{e.key}`. *{judged}*", ""]
-    groups = {"dated": stamped, "source": "source", "hit": "hit", "measured": "measure"}
-    for label, group in groups.items():
-        rows = claims[claims["about"] == group] if isinstance(group, str) else group
+    groups = {"recovered": "recovery", "source": "source", "hit": "hit", "measured": "measure"}
+    told = {"dated": dated} | {label: claims[claims["about"] == about] for label, about in groups.items()}
+    for label, rows in told.items():
         plain = [_claim(row) for row in rows[rows["dispute"] == ""].itertuples()]
         if plain:
             lines.append(f"- {label}: {'; '.join(plain)}")
