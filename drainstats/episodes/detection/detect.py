@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.detection.evidence import BeyondVolatility, Corroboration, ForcedSales, median_excess
-from drainstats.episodes.detection.market import BOOK, Market, from_panel, from_table
+from drainstats.episodes.detection.market import Market, from_panel, from_table
 from drainstats.episodes.detection.record import record
 from drainstats.episodes.detection.remarks import remarks
 from drainstats.episodes.detection.spans import Rules, Span, find_spans
@@ -55,7 +55,7 @@ def detect_episodes(
     min_breadth: float = 0.5,
     common_line: float | None = None,
     alpha: float | None = None,
-    forced_times: float = 3.0,
+    forced_times: float = 5.0,
     horizon: int = 20,
     calm: float = 1.0,
     quiet: int = 3,
@@ -80,8 +80,8 @@ def detect_episodes(
     corroborate : {"auto", "forced", "volatility", "none"}, default "auto"
         What an alarm asks for beside breadth. "forced": rare forced sales (fields liquidations and dollar_volume);
         "volatility": books thinner than volatility explains (depth or spread, high and low); "auto": the first of the
-        two that the panel has the fields for, on measures of the book; "none": breadth alone, which cannot tell a
-        drain from volatility that all assets share.
+        two that the panel has the fields for; "none": breadth alone, which cannot tell a drain from volatility that
+        all assets share.
     stablecoin : table or mapping of str to table, optional
         Stable coins, for the record's flight (`drainstats.episode_flight`).
     baseline : Timedelta, default 365 days
@@ -104,7 +104,7 @@ def detect_episodes(
     alpha : float, optional
         Largest rank of the breadth in its own trailing distribution, in which an earlier episode counts once: of equal
         drains a year of days can hold three at 0.01. Default: 0.01, and 0.05 where forced sales corroborate.
-    forced_times : float, default 3
+    forced_times : float, default 5
         Forced sales are rare at this multiple of their trailing 99 % quantile.
     horizon : int, default 20
         Bars of the calm stretch for which the chance of as wide a bar is given.
@@ -222,8 +222,7 @@ def _evidence(market: Market, corroborate: str) -> str:
     check_option("corroborate", corroborate, ["auto", "forced", "volatility", "none"])
     has = {"forced": market.forced is not None, "volatility": market.volatility is not None, "none": True}
     if corroborate == "auto":
-        book = market.evidence in BOOK.values()
-        return next(kind for kind, there in has.items() if there and (book or kind == "none"))
+        return next(kind for kind, there in has.items() if there)
     if not has[corroborate]:
         needs = {"forced": "liquidations and dollar_volume", "volatility": "depth or spread, with high and low"}
         raise OptionError(f"corroborate={corroborate!r} needs a panel with the fields {needs[corroborate]}.")
