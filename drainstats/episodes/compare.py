@@ -85,10 +85,9 @@ class EpisodeComparison:
             ax.annotate(name, (onset, 1.0), (place, 1.25), rotation=60, fontsize=7, arrowprops=line)
         ax.set_yticks([0.0, 1.0], ["detected", "documented"])
         ax.set_ylim(-0.4, 1.3)
-        for status, colour in _COLOURS.items():
-            if (self.table["status"] == status).any():
-                ax.plot([], [], "o", color=colour, ms=4, label=status)
-        ax.legend(loc="lower left", fontsize=7, ncols=5, frameon=False)
+        seen = [status for status in _COLOURS if (self.table["status"] == status).any()]
+        dots = [ax.plot([], [], "o", color=_COLOURS[status], ms=4)[0] for status in seen]
+        ax.legend(dots, seen, loc="lower left", fontsize=7, ncols=5, frameon=False)
         ax.spines[["top", "right", "left"]].set_visible(False)
         return ax
 

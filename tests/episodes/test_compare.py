@@ -242,4 +242,6 @@ def test_the_timeline_joins_the_pairs():
     assert [len(line.get_xdata()) for line in ax.lines[:3]] == [2, 1, 1]
     assert {t.get_text() for t in ax.texts} == {"A", "B"}
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["hit", "miss", "extra"]
-    plt.close(ax.figure)
+    empty = ds.compare_episodes([], []).plot(plt.figure().add_subplot())
+    assert not empty.texts
+    plt.close("all")
