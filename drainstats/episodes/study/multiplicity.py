@@ -52,8 +52,14 @@ def _along_order(p_values: FloatArray, rule: object) -> FloatArray:
 
 
 def stepdown(statistics: FloatArray, placebos: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Raw and Romano-Wolf p-values of |statistics| (k,) among placebo dates (D, k), where NaN never exceeds."""
+    """Raw and Romano-Wolf p-values of |statistics| (k,) among placebo dates (D, k), where NaN never exceeds.
+
+    Each is scaled by its own root mean square on placebo dates, so that none rules the largest.
+    """
     size, others = np.abs(statistics), np.abs(np.where(np.isfinite(placebos), placebos, 0.0))
+    scale = np.sqrt((others**2).sum(axis=0) / np.maximum(np.isfinite(placebos).sum(axis=0), 1))
+    scale = np.where(scale > 0, scale, 1.0)
+    size, others = size / scale, others / scale
     raw = np.array([_share(size[i], others[:, i]) for i in range(len(size))])
     adjusted, least = np.empty(len(size)), 0.0
     order = np.argsort(-size, kind="stable")

@@ -113,3 +113,80 @@ def test_one_asset_is_not_a_market():
         ds.event_study(pd.Series(1.0, DAYS, name="flat"), DAYS[600])
     with pytest.raises(DataError, match="has no rows"):
         ds.event_study(calm().iloc[:0], DAYS[600])
+
+
+@pytest.mark.filterwarnings("ignore::drainstats.errors.CommonShareWarning")
+def test_an_event_on_a_closed_market_is_an_error_the_next_row_or_the_last():
+    y = calm()
+    weekdays = y[y.index.day_of_week < 5]
+    saturday = pd.Timestamp("2019-08-24T12:00", tz="UTC")
+    with pytest.raises(DataError, match="or closed='next' or 'last'"):
+        ds.event_study(weekdays, saturday)
+    for closed, day in (("next", "2019-08-26"), ("last", "2019-08-23")):
+        study = ds.event_study(weekdays, saturday, closed=closed)
+        assert study.by_event.index[0] == pd.Timestamp(day, tz="UTC")
+    # Ten bars outside of the data at most: an event of another year is no event of these data.
+    for closed, event in (("last", "2031-01-01"), ("next", "2011-01-01")):
+        with pytest.raises(DataError, match="No row contains the event"):
+            ds.event_study(y, event, closed=closed)
+    assert ds.event_study(y, DAYS[-1] + pd.Timedelta("5D"), closed="last").by_event.index[0] == DAYS[-1]
+
+
+@pytest.mark.filterwarnings("ignore::drainstats.errors.CommonShareWarning")
+def test_stamps_between_rows_of_any_clock():
+    rng = np.random.default_rng(0)
+    ticks = pd.Timestamp("2024-03-05T14:30", tz="UTC") + pd.to_timedelta(np.cumsum(rng.exponential(2.0, 900)), unit="s")
+    minutes = pd.date_range("2024-03-05T14:30", periods=900, freq="min", tz="UTC")
+    sessions = pd.date_range("2020-01-01", periods=1300, tz="UTC")
+    sessions = sessions[sessions.day_of_week < 5][:900]
+    for index in (ticks, minutes, sessions):
+        y = pd.DataFrame(rng.standard_normal((900, 6)), index)
+        # Irregular rows are wider apart than the usual bar: the last one before the stamp is asked for by name.
+        stamp = index[700] + 0.5 * (index[701] - index[700])
+        row = ds.event_study(y, stamp, estimation=(-100, -6), closed="last").by_event.index[0]
+        assert row == index[700]
+
+
+@pytest.mark.filterwarnings("ignore::drainstats.errors.CommonShareWarning")
+def test_an_outage_and_a_delisting_are_said():
+    y = calm()
+    dark = y.copy()
+    dark.loc[DAYS[600], list("ABCDE")] = np.nan
+    study = ds.event_study(dark, DAYS[600])
+    assert any("5 of 8 assets have no value in the event window, as in an outage" in n for n in study.notes)
+    assert list(study.abnormal) == list("FGH")
+    assert study.by_asset.loc["A", "reason"] == "missing in the event window"
+    assert study.by_asset["abnormal"].notna().sum() == 3
+    gone = y.copy()
+    gone.loc[DAYS[590] :, "A"] = np.nan
+    study = ds.event_study(gone, DAYS[600])
+    assert study.by_asset.loc["A", "reason"] == "no value since 2019-08-13, halted or delisted"
+    assert not any("outage" in n for n in study.notes)
+    with pytest.raises(DataError, match=r"0 of 8 assets can be used .* \(missing in the event window\)"):
+        ds.event_study(y.drop(DAYS[600]).reindex(DAYS), DAYS[600])
+
+
+def test_a_market_that_misses_the_event_is_named():
+    y = calm()
+    market = pd.Series(np.random.default_rng(0).standard_normal(700), DAYS)
+    market[DAYS[600]] = np.nan
+    with pytest.raises(DataError, match="the market is missing there"):
+        ds.event_study(y, DAYS[600], model="market", market=market)
+
+
+def test_factors_are_columns_or_a_table():
+    y = calm().assign(x=np.random.default_rng(0).standard_normal(700), f=np.random.default_rng(1).standard_normal(700))
+    by_name = ds.event_study(y, DAYS[600], "factor", market=["x", "f"])
+    by_table = ds.event_study(y[NAMES], DAYS[600], "factor", market=y[["x", "f"]].tz_localize(None))
+    pd.testing.assert_frame_equal(by_name.tests, by_table.tests)
+    with pytest.raises(DataError, match='takes one; use model="factor"'):
+        ds.event_study(y[NAMES], DAYS[600], "market", market=y[["x", "f"]])
+    with pytest.raises(OptionError, match="'g' is not a column"):
+        ds.event_study(y, DAYS[600], "factor", market=["x", "g"])
+
+
+def test_tests_of_the_literature_come_with_their_warning():
+    study = ds.event_study(calm(), DAYS[600], tests=("kp_bmp", "patell", "bmp"))
+    assert list(study.tests.index) == ["kp_bmp", "patell", "bmp"]
+    assert study.tests.loc["bmp", "statistic"] == pytest.approx(study.by_event["bmp"].iloc[0], rel=1e-10)
+    assert study.tests["null"].notna().all()

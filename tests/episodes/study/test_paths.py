@@ -113,11 +113,13 @@ def test_stepdown_by_hand():
     placebos = rng.standard_normal((400, 3))
     values = np.array([1.9, -3.0, 2.2])
     raw, adjusted = stepdown(values, placebos)
-    size = np.abs(placebos)
+    scale = np.sqrt((placebos**2).mean(axis=0))
+    size, own = np.abs(placebos) / scale, np.abs(values) / scale
+    assert own[1] > own[2] > own[0]
     shares = [
-        (size.max(axis=1) >= 3.0).mean(),
-        (size[:, [0, 2]].max(axis=1) >= 2.2).mean(),
-        (size[:, 0] >= 1.9).mean(),
+        (size.max(axis=1) >= own[1]).mean(),
+        (size[:, [0, 2]].max(axis=1) >= own[2]).mean(),
+        (size[:, 0] >= own[0]).mean(),
     ]
     expected = np.maximum.accumulate([(1 + 400 * s) / 401 for s in shares])
     # The effective number of 400 independent dates is about 400.
@@ -216,16 +218,15 @@ def test_figures():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jump", [1.0, 2.0])
-def test_bands_cover_the_planted_path(jump):
-    """The simultaneous band holds the whole true path in 95 of 100 markets, also when all variances double."""
+def test_bands_cover_the_planted_path():
+    """The simultaneous band holds the whole true path in 95 of 100 markets when all deviations double at the event."""
     rng, shape = np.random.default_rng(7), np.array([0.5, 1.5, 1.0, 0.0])
     inside, points = 0, np.zeros(4)
-    draws = 250
+    draws = 200
     for _ in range(draws):
         common, own = rng.standard_normal((370, 1)), rng.standard_normal((370, 10))
         y = np.sqrt(0.3) * common + np.sqrt(0.7) * own
-        y[366:] = jump * y[366:] + shape[:, None]
+        y[366:] = 2.0 * y[366:] + shape[:, None]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ds.errors.CommonShareWarning)
             s = ds.event_study(y, 366, estimation=(-100, -3), window=(0, 3))
@@ -233,16 +234,16 @@ def test_bands_cover_the_planted_path(jump):
         whole, point = s.path(), s.path(band="pointwise")
         inside += bool(((whole["low"] <= truth) & (truth <= whole["high"])).all())
         points += ((point["low"] <= truth) & (truth <= point["high"])).to_numpy()
-    # 250 draws at 95 %: three binomial standard errors are 4.1 points.
-    assert abs(inside / draws - 0.95) < 0.042
-    assert (np.abs(points / draws - 0.95) < 0.042).all()
+    # 200 draws at 95 %: three binomial standard errors are 4.6 points.
+    assert abs(inside / draws - 0.95) < 0.047
+    assert (np.abs(points / draws - 0.95) < 0.047).all()
 
 
 @pytest.mark.slow
 def test_romano_wolf_keeps_the_family_wise_error():
     """Ten assets, a true null for all: some asset is called at 5 % in one market of twenty, as many for any jump."""
     rng, called, naive = np.random.default_rng(9), 0, 0
-    draws = 300
+    draws = 200
     for _ in range(draws):
         y = np.sqrt(0.3) * rng.standard_normal((330, 1)) + np.sqrt(0.7) * rng.standard_normal((330, 10))
         y[329] *= 2.0
@@ -251,6 +252,6 @@ def test_romano_wolf_keeps_the_family_wise_error():
             table = ds.event_study(y, 329, estimation=(-100, -3)).adjust()
         called += table["romano_wolf"].min() <= 0.05
         naive += table["p_value"].min() <= 0.05
-    # 300 draws at 5 %: three binomial standard errors are 3.8 points.
-    assert called / draws < 0.09
+    # 200 draws at 5 %: three binomial standard errors are 4.6 points.
+    assert called / draws < 0.097
     assert naive / draws > 0.2
