@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from drainstats.errors import OptionError, check_number, check_option, check_whole
+from drainstats.panel.tables import index_of
 from drainstats.simulate import families
 from drainstats.simulate.assembly import stablecoin_of, states_of, truth_of
 from drainstats.simulate.confounders import CONFOUNDERS, VENUES, venue_of
@@ -230,4 +231,4 @@ def _index(start: Any, rows: int, freq: str) -> pd.DatetimeIndex:
     if not pd.Timedelta(0) < step <= families.DAY:
         raise OptionError(f"freq={freq!r} must be a length of time up to a day, such as 'D', 'h' or '15min'.")
     first = first.tz_localize("UTC") if first.tzinfo is None else first.tz_convert("UTC")
-    return pd.date_range(first, periods=rows, freq=step, name="time").as_unit("ns")
+    return index_of(pd.date_range(first, periods=rows, freq=step).as_unit("ns").asi8)

@@ -14,11 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from drainstats.panel.align import Clock
+from drainstats.panel.build import UNITS as PANEL_UNITS
+from drainstats.panel.cleaning import Ledger
 from drainstats.panel.panel import LiquidityPanel
+from drainstats.panel.status import State, of_bars
+from drainstats.panel.tables import NAT, index_of, stamps_of, table_of
 from drainstats.typing import BoolArray, FloatArray
 
-UNITS = {
-    "dollar_volume": "quote currency",
+UNITS = PANEL_UNITS | {
     "signed_dollar_volume": "quote currency",
     "spread": "fraction of the mid",
     "depth": "quote currency within 1 % of the mid",
@@ -108,13 +112,23 @@ def panel_of(
     venues: list[str],
     provenance: dict[str, Any],
 ) -> LiquidityPanel:
-    """The panel that a reader of these bars would build."""
-    tables = {
-        asset: pd.DataFrame({name: values[:, k] for name, values in fields.items()}, index=index)
-        for k, asset in enumerate(assets)
-    }
-    about = pd.DataFrame({"base": assets, "quote": "USD", "venue": venues, "class": "simulated"}, index=assets)
-    return LiquidityPanel.from_bars(tables, rows="all", assets=about, units=UNITS, provenance=provenance)
+    """The panel that `LiquidityPanel.from_bars` makes of these bars, which need no cleaning, with every row."""
+    clock, index = Clock.inferred(index), index_of(index.as_unit("ns").asi8)
+    values = {name: np.ascontiguousarray(table.T) for name, table in fields.items()}
+    seen = ~np.isnan(list(values.values())).all(axis=0)
+    status = np.full(seen.shape, State.MISSING, dtype=np.int8)
+    status[seen] = of_bars(values["volume"][seen], int(seen.sum()))
+    about = {"base": assets, "quote": "USD", "venue": venues, "class": "simulated", "clock": clock.name}
+    return LiquidityPanel(
+        fields={name: table_of(table, index, assets) for name, table in values.items()},
+        asset_table=pd.DataFrame(about, index=pd.Index(assets, name="asset")),
+        available=stamps_of(np.where(seen, clock.end(index).as_unit("ns").asi8, NAT), index, assets),
+        status=table_of(status, index, assets),
+        clock=clock,
+        units={name: UNITS[name] for name in fields},
+        provenance=dict(provenance),
+        ledger=Ledger().frame(),
+    )
 
 
 def _before(states: States) -> FloatArray:

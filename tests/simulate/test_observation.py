@@ -156,6 +156,20 @@ def test_gaps_and_late_listings():
     assert holes.panel.available.isna().equals(close.isna())
 
 
+@pytest.mark.parametrize("scenario", ["drain", "venue_outage"])
+def test_the_panel_is_what_a_reader_builds_of_the_bars(scenario):
+    panel = ds.simulate.drain(3, scenario=scenario, rows=200, gaps=0.1, freq="h").panel
+    tables = {a: pd.DataFrame({f: panel[f][a] for f in panel.field_names}) for a in panel.assets}
+    tables = {a: t.dropna(how="all") for a, t in tables.items()}
+    about = panel.asset_table.drop(columns="clock")
+    built = ds.LiquidityPanel.from_bars(tables, rows="all", assets=about, units=panel.units)
+    for field in panel.field_names:
+        pd.testing.assert_frame_equal(built[field], panel[field])
+    for name in ("asset_table", "available", "status", "ledger"):
+        pd.testing.assert_frame_equal(getattr(built, name), getattr(panel, name), check_dtype=name != "asset_table")
+    assert (built.clock, built.units) == (panel.clock, panel.units)
+
+
 def test_it_is_quick():
     """Bars of ten assets: 1500 days and 10,000 minutes."""
     ds.simulate.drain(0)
