@@ -54,8 +54,9 @@ class Episode:
         each had lost before the others and by the alarm (`drainstats.episodes.detection.source`); rows after the alarm
         do not enter.
     source_identified : bool
-        True when the first asset came alone and its share is large enough that, in simulated markets of other families
-        than the shares were calibrated on, it is the source in three cases of four or more.
+        True when one asset led all others by two bars or more and its share is .6 or more: in simulated markets of
+        other families than the shares were calibrated on, it is then the source in nine cases of ten or more. False
+        when arrivals share a bar.
     source_basis : str
         Where the shares come from: ``simulator-calibrated``, or ``as told`` for your own.
     exit_cost, exit_cost_baseline : float
@@ -80,9 +81,9 @@ class Episode:
         What the data can show: ``price range`` for bars of prices, which cannot tell a drain from plain volatility.
     member_table : DataFrame
         Member × (``arrival``, ``trough``, ``half_back_at``, ``calm_at``, ``seen_until``, labels; ``depth``, share left
-        at its own trough; ``bars_to_half``, ``bars_to_calm``, bars from its trough until half of its loss in logs was
-        regained and until it was calm, missing when that was not seen; ``bars_seen``, bars followed after its trough).
-        `recovery_curves` pools them.
+        at its own trough; ``bars_to_half``, bars from its trough on in which more than half of its loss in logs was
+        missing, and ``bars_to_calm``, until it was calm: missing when that was not seen; ``bars_seen``, bars followed
+        after its trough). `recovery_curves` pools them.
     field_known_at : Series
         Field → moment from which on it does not change; NaT for one that still may.
     name, reference : str

@@ -16,6 +16,7 @@ from drainstats.episodes.serial import MEMBER_NUMBERS, MEMBER_STAMPS, STAMPS
 from drainstats.typing import FloatArray
 
 MIN_POINTS = 3
+REACH = 2
 
 
 class Decay(NamedTuple):
@@ -53,24 +54,24 @@ def fit_decay(path: FloatArray) -> Decay:
     return Decay(float(np.log(2) / np.exp(best.x)), censored)
 
 
-def crossing(path: FloatArray, level: float) -> float:
-    """Bars until a path first stands at or below a level, interpolated; NaN when it never does.
+def bars_missing(path: FloatArray, share: float = 0.5) -> float:
+    """Bars in which more than a share of a loss was missing, from its trough on; NaN when it was never regained.
+
+    Counted over the whole path, in which a missing value repeats the one before. The first crossing would come too
+    early, because noise crosses before the path does; a bar that noise puts below the line too early and one that it
+    puts above too late offset each other. Regained means that the median of the last three bars is.
 
     Examples
     --------
     >>> import numpy as np
-    >>> crossing(np.array([4.0, 3.0, np.nan, 1.0]), 2.0)
-    2.0
+    >>> bars_missing(np.array([4.0, 3.0, 1.9, 2.1, 1.0, 0.5]))
+    3.0
     """
-    bars = np.flatnonzero(~np.isnan(path))
-    y = path[bars]
-    below = np.flatnonzero(y <= level)
-    if not len(below):
+    seen = ~np.isnan(path)
+    y = path[np.maximum.accumulate(np.where(seen, np.arange(len(path)), 0))]
+    if len(y) < 2 or not np.median(y[1:][-3:]) <= share * y[0]:
         return float("nan")
-    k = int(below[0])
-    if k == 0:
-        return float(bars[0])
-    return float(bars[k - 1] + (bars[k] - bars[k - 1]) * (y[k - 1] - level) / (y[k - 1] - y[k]))
+    return float(np.count_nonzero(y > share * y[0]))
 
 
 def loss_speed(left: FloatArray, trough: int) -> tuple[float, float]:
@@ -105,7 +106,7 @@ def member_table(
     excess: FloatArray,
     z: FloatArray,
     arrivals: dict[str, tuple[int, int]],
-    last: int,
+    trough: int,
     stop: int,
     calm: float,
 ) -> pd.DataFrame:
@@ -117,8 +118,9 @@ def member_table(
     excess, z : (T, N)
         Log illiquidity above the baseline; the same in robust standard deviations.
     arrivals : name → (column, row of arrival)
-    last : int
-        Last row in which a trough is looked for.
+    trough : int
+        Row of the market's trough; a member's own is looked for from its arrival to ``REACH`` rows after this one, not
+        in the whole episode, whose largest noise it would find.
     stop : int
         Row after the last one that is followed.
     calm : float
@@ -131,19 +133,19 @@ def member_table(
     """
     rows = {}
     for name, (column, arrival) in arrivals.items():
-        own = excess[arrival : max(last, arrival) + 1, column]
-        trough = arrival + int(np.nanargmax(own))
-        path = excess[trough:stop, column]
-        half = crossing(path, path[0] / 2)
-        quiet = np.flatnonzero(z[trough:stop, column] < calm)
+        end = max(stop, arrival + 1)
+        lowest = arrival + int(np.nanargmax(excess[arrival : min(max(trough, arrival) + REACH + 1, end), column]))
+        path = excess[lowest:end, column]
+        half = bars_missing(path)
+        quiet = np.flatnonzero(z[lowest:end, column] < calm)
         back = float(quiet[0]) if len(quiet) else float("nan")
         seen = int(np.flatnonzero(~np.isnan(path))[-1])
         rows[name] = (
             index[arrival],
-            index[trough],
-            _label(index, trough, half),
-            _label(index, trough, back),
-            index[trough + seen],
+            index[lowest],
+            _label(index, lowest, half),
+            _label(index, lowest, back),
+            index[lowest + seen],
             float(np.exp(-path[0])),
             half,
             back,
@@ -154,5 +156,5 @@ def member_table(
     return pd.DataFrame({c: pd.Series(cells, index=list(rows), dtype=kinds[c]) for c, cells in columns})
 
 
-def _label(index: pd.DatetimeIndex, trough: int, bars: float) -> pd.Timestamp:
-    return pd.NaT if bars != bars else index[trough + int(np.ceil(bars))]
+def _label(index: pd.DatetimeIndex, row: int, bars: float) -> pd.Timestamp:
+    return pd.NaT if bars != bars else index[row + int(bars)]

@@ -3,14 +3,14 @@
 With x_it the log illiquidity of asset i above its baseline (at least zero), z_it the same in robust standard
 deviations, t* the bar of the alarm, and rows from ``lead`` bars before the onset on,
 
-    head start   h_i = Σ_{t < t*} x_it 1{z_it > 2}      what it had lost before the market did
-    size         m_i = max_{t ≤ t*} x_it                how much it has lost by then
-    share        s_i = exp(HEAD_START · h_i + SIZE · m_i) / Σ_j exp(HEAD_START · h_j + SIZE · m_j).
+    head start   h_i = Σ_{t < t*} min(x_it, 1) 1{z_it > 2}     what it had lost before the market did
+    size         m_i = max_{t ≤ t*} min(x_it, 3)               how much it has lost by then
+    share        s_i = exp(a h_i + b m_i) / Σ_j exp(a h_j + b m_j).
 
-Both are first increments: rows after the alarm do not enter. The coefficients are the maximum-likelihood estimates of a
-conditional logit (McFadden, 1974) on one family of simulated markets; ``docs/make_source_table.py`` estimates them and
-scores the shares on the other families. Measures of transmission and of triggering are to join as further terms of the
-same sum: `features` holds a column a term.
+The caps keep one bad reading from naming a source. Both are first increments: rows after the alarm do not enter. The
+coefficients a and b are the maximum-likelihood estimates of a conditional logit (McFadden, 1974) on one family of
+simulated markets; ``docs/make_source_table.py`` estimates them and scores the shares on the other families. Measures
+of transmission and of triggering are to join as further terms of the same sum: `features` holds a column a term.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from drainstats.typing import FloatArray, IntArray
 BASIS = "simulator-calibrated"
 FEATURES = ("head start", "size")
 # Estimated by docs/make_source_table.py on its family of calibration.
-COEFFICIENTS = (1.46, 1.78)
+COEFFICIENTS = (1.39, 1.54)
 # Stress at which a bar counts for the head start.
 STRESSED = 2.0
-# The smallest share at which a first asset that came alone is named.
+CAPS = (1.0, 3.0)
+# The smallest share, and the bars by which it leads all others, at which an asset is named: neighbouring bars are too
+# close to order by.
 NAMED = 0.6
+LEAD = 2
 
 
 def features(excess: FloatArray, z: FloatArray) -> FloatArray:
@@ -38,8 +41,8 @@ def features(excess: FloatArray, z: FloatArray) -> FloatArray:
         From ``lead`` bars before the onset to the alarm. Missing ones count as no stress.
     """
     x = np.maximum(np.nan_to_num(excess), 0.0)
-    head = np.where(np.nan_to_num(z[:-1]) > STRESSED, x[:-1], 0.0).sum(axis=0)
-    return np.column_stack([head, x.max(axis=0)])
+    head = np.where(np.nan_to_num(z[:-1]) > STRESSED, np.minimum(x[:-1], CAPS[0]), 0.0).sum(axis=0)
+    return np.column_stack([head, np.minimum(x, CAPS[1]).max(axis=0)])
 
 
 def softmax(values: FloatArray, coefficients: tuple[float, ...] = COEFFICIENTS) -> FloatArray:
@@ -63,9 +66,9 @@ def source_shares(excess: FloatArray, z: FloatArray, arrivals: IntArray) -> tupl
     Returns
     -------
     shares, identified
-        One is named when it arrived alone in the first bar and its share is ``NAMED`` or more.
+        One is named when it arrived ``LEAD`` bars before all others and its share is ``NAMED`` or more.
     """
     shares = softmax(features(excess, z))
     top = int(np.argmax(shares))
-    alone = np.count_nonzero(arrivals <= arrivals[top]) == 1
+    alone = np.count_nonzero(arrivals < arrivals[top] + LEAD) == 1
     return shares, bool(alone and shares[top] >= NAMED)
