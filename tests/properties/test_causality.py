@@ -23,6 +23,7 @@ NOT_TIMED = {
     "simulate", "simulate.bars", "simulate.SimulatedBars", "CCC", "DCC", "DECO", "DrivenDCC", "FlexibleDCC",
     "RotatedDCC", "Episode", "GARCH", "EGARCH", "LocalProjection", "PanelRegression", "causal", "CompositeDCC",
     "episode_catalogue", "episodes_table", "episodes_to_json", "episodes_from_json", "episode_flight", "errors",
+    "recovery_curves", "follow_members", "plot_episode",
     "fetch_binance", "catalogue_table", "compare_episodes",
     "fetch_file", "list_datasets", "list_formats", "list_measures", "measures", "signals", "plot_quality",
     "quality_rules", "regression_table", "reused_symbols", "write_quality", "write_report", "signals.auroc",
@@ -147,6 +148,12 @@ def daily_bursts(log_price):
     return found.set_axis(found.index + pd.Timedelta("1D"))
 
 
+def daily_jumps(log_price):
+    """Tests of whole days, stamped by the day's end."""
+    found = ds.jump_test(log_price, "threshold")
+    return found.set_axis(found.index + pd.Timedelta("1D"))
+
+
 def updated_bursts(log_price):
     """One price at a time."""
     state, path = ds.DriftBurst(pre_average=2), []
@@ -246,6 +253,14 @@ CASES = {
     "drift_burst": (lambda p: ds.drift_burst(p, p.index, start="scaled", lags=5), LOG_PRICES, 12),
     "drift_burst_test": (daily_bursts, LOG_PRICES, 120),
     "DriftBurst.update": (updated_bursts, LOG_PRICES.iloc[:60], 12),
+    "realised_measures": (lambda p: ds.realised_measures(p, 30), LOG_PRICES, 32),
+    "jump_test": (daily_jumps, LOG_PRICES, 120),
+    "lee_mykland": (lambda p: ds.lee_mykland(p, 30), LOG_PRICES, 10),
+    "intraday_seasonality": (
+        lambda p: ds.intraday_seasonality(p, 4, min_days=2, slot=7200, overnight="keep"),
+        LOG_PRICES.set_axis(pd.date_range("2024-01-02 22:00", periods=300, freq="37min", tz="UTC")),
+        3,
+    ),
     "signals.CoLiquidityLevel": (LEVEL.transform, FRAME.iloc[:130], 61),
     "signals.threshold_alarms": (lambda s: ds.signals.threshold_alarms(s, min_history=30), FRAME["A0"], 31),
     "GARCHResult.filter": (filtered(ds.GARCH()), MOVES, 3),

@@ -159,7 +159,8 @@ def _exceedance(c: float, rho: FloatArray) -> float:
         passing[r] = (_phi(away[0] / s) + _phi(away[1] / s)) / s * weights
     for r, run in itertools.groupby(steps):
         density = _passed(passing[r], weights, density, len(list(run)))
-    return float(min(max(1.0 - weights @ density, 0.0), bound))
+    over = 1.0 - float(weights @ density)
+    return min(max(over, 0.0), bound)
 
 
 def _passed(step: FloatArray, weights: FloatArray, density: FloatArray, times: int) -> FloatArray:
@@ -189,7 +190,7 @@ def _classes(rho: FloatArray) -> FloatArray:
 
 def _nodes(c: float, rho: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Gauss-Legendre nodes on [0, c], close enough for the narrowest step."""
-    step = np.sqrt(1.0 - float(_classes(rho).max(initial=0.0)) ** 2)
+    step = np.sqrt(1.0 - float(np.max(_classes(rho), initial=0.0)) ** 2)
     x, w = np.polynomial.legendre.leggauss(int(min(max(_FAR, _NEAR * c / step), 600)))
     return 0.5 * c * (x + 1.0), 0.5 * c * w
 
