@@ -110,6 +110,7 @@ def brown_warner_1985(sample: EventSample) -> Outcome:
 def lamb(sample: EventSample) -> Outcome:
     """The portfolio's abnormal value over its forecast error: the prediction test of one regression.
 
+    Lamb (1995) takes Brown and Warner's (1985) test; no published value tells his variance apart from this one.
     Exact under normal errors when all assets have all rows. The residual variance is that of the portfolio, its divisor
     the mean degrees of freedom; the forecast factor is the mean over assets of e_i^2 / s_i^2.
     """

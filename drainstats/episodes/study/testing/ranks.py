@@ -34,11 +34,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from drainstats.episodes.study.commondate import cross_section
 from drainstats.episodes.study.sample import EventSample
 from drainstats.episodes.study.testing.outcome import (
     Outcome,
     count,
-    cross_sectional_t,
     normal_outcome,
     ratio,
     row_means,
@@ -93,10 +93,8 @@ def grank_z(sample: EventSample, within: FloatArray | None = None) -> Outcome:
 def _generalized(sample: EventSample, within: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
     """U of the estimation rows, of the window as one row, and the number of values of each asset."""
     z = standardized(sample)
-    # Mean over (standard error times sqrt(n)) is the cross-sectional t; its inverse scales the Z as the test wants.
-    n, t = count(sample), cross_sectional_t(z, sample)
-    deviation = ratio(ratio(z.sum(axis=-1), np.sqrt(np.maximum(n, 1.0))), t)
-    window = np.where(sample.usable, ratio(z, deviation[..., None]), np.nan)[..., None, :]
+    _, _, variance = cross_section(z, sample.usable.astype(np.float64))
+    window = np.where(sample.usable, ratio(z, np.sqrt(variance)[..., None]), np.nan)[..., None, :]
     before, during, numbers = joint_ranks(ratio(sample.estimation, sample.sigma[..., None, :]), window, within)
     scale = (numbers + 1.0)[..., None, :]
     return before / scale - 0.5, during / scale - 0.5, numbers

@@ -15,7 +15,8 @@ The first three take assets for independent draws; corrado_sign takes the varian
 
 References
 ----------
-Cowan, A. (1992), "Nonparametric event study tests", Review of Quantitative Finance and Accounting 2(4), 343-358.
+McConnell, J. and Muscarella, C. (1985), Journal of Financial Economics 14(3), 399-422. Cowan, A. (1992), "Nonparametric
+event study tests", Review of Quantitative Finance and Accounting 2(4), 343-358.
 Wilcoxon, F. (1945), Biometrics Bulletin 1(6), 80-83. Corrado, C. and Zivney, T. (1992), "The specification and power of
 the sign test in event study hypothesis tests using daily stock returns", Journal of Financial and Quantitative
 Analysis 27(3), 465-478.
