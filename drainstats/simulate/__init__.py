@@ -8,6 +8,7 @@ _NAMES = {
     "bars": "trading",
     "SimulatedBars": "trading",
     "drain": "market",
+    "random_settings": "endogenous",
     "SCENARIOS": "market",
     "FAMILIES": "market",
     "SimulatedMarket": "truth",

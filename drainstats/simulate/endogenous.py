@@ -116,8 +116,8 @@ def endogenous(seed: int = 0, *, scenario: str = "drain", **settings: Any) -> Si
         volatility together at most half; it is reached when less than four fifths are there. It is a drain when at
         least half of the assets are members. ``truth.outcomes`` holds liquidated (share of the open interest),
         best_40_minutes (share of that), off_book (share of that), source_left, others_left (depth, the others' median),
-        source_fall, others_fall, branching (largest along the path), forced_sales, closed_off_book (an asset),
-        coin_low, coin_high (a venue), fund and haircut (what deficits cost the winners).
+        source_fall, others_fall, branching (what a unit sold adds, largest along the path), forced_sales,
+        closed_off_book (an asset), coin_low, coin_high (a venue), fund and haircut (what deficits cost the winners).
 
     Raises
     ------
@@ -131,9 +131,10 @@ def endogenous(seed: int = 0, *, scenario: str = "drain", **settings: Any) -> Si
 
     Examples
     --------
-    >>> from drainstats.simulate.endogenous import endogenous
-    >>> market = endogenous(3, source="A7")
-    >>> market.truth.source, market.truth.drained, endogenous(3, scenario="calm").truth.drained
+    >>> import drainstats as ds
+    >>> market = ds.simulate.drain(3, mode="endogenous", source="A7")
+    >>> calm = ds.simulate.drain(3, mode="endogenous", source="A7", scenario="calm")
+    >>> market.truth.source, market.truth.drained, calm.truth.drained
     ('A7', True, False)
     """
     check_whole("seed", seed, 0)
@@ -157,7 +158,7 @@ def random_settings(seed: int) -> dict[str, Any]:
     Parameters
     ----------
     seed : int
-        Of the market, too: ``endogenous(seed, **random_settings(seed))``.
+        Of the market, too: ``drain(seed, mode="endogenous", **random_settings(seed))``.
 
     Returns
     -------
@@ -166,9 +167,10 @@ def random_settings(seed: int) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from drainstats.simulate.endogenous import random_settings
-    >>> sorted(random_settings(0))[:4]
-    ['coin_jump', 'common', 'cross_margin', 'depth_half_life']
+    >>> import drainstats as ds
+    >>> market = ds.simulate.drain(0, mode="endogenous", **ds.simulate.random_settings(0))
+    >>> market.truth.drained, len(market.truth.members)
+    (True, 10)
     """
     check_whole("seed", seed, 0)
     rng = np.random.default_rng([seed, 30])

@@ -112,15 +112,20 @@ def outcomes(settings: Settings, accounts: Accounts, states: States, source: int
 
 
 def branching(states: States) -> float:
-    """The largest branching ratio along the path.
+    """The largest branching ratio along the path: what one unit sold adds to what will be sold.
 
-    Positions called because of forced sales over those sales, in windows of forty minutes with at least a tenth of all
-    sales: what one unit sold adds to what will be sold. Not a number without sales.
+    Positions called because of forced sales, times the share of all called positions that is sold and not closed off
+    the book, over those sales, in windows of forty minutes with at least a tenth of all sales. Not a number without
+    sales.
     """
-    sold = _windows(states.book[..., MONEY].sum(axis=(1, 2)))
-    called = _windows(np.append(states.line[1:, TRIGGERED], 0.0))
-    enough = (sold > 0) & (sold >= 0.1 * states.book[..., MONEY].sum())
-    return float((called[enough] / sold[enough]).max()) if enough.any() else np.nan
+    money = states.book[..., MONEY].sum(axis=(1, 2))
+    all_sold = money.sum()
+    sold, called = _windows(money), _windows(np.append(states.line[1:, TRIGGERED], 0.0))
+    enough = (sold > 0) & (sold >= 0.1 * all_sold)
+    if not enough.any():
+        return np.nan
+    market = all_sold / (all_sold + states.asset[..., CLOSED].sum())
+    return float(market * (called[enough] / sold[enough]).max())
 
 
 def _windows(minutes: FloatArray) -> FloatArray:
