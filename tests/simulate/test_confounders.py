@@ -40,10 +40,9 @@ def test_no_scenario_but_the_drain_is_one(market, scenario):
 
 
 @pytest.mark.parametrize("scenario", [s for s in ds.simulate.SCENARIOS[1:] if s != "clock"])
-@pytest.mark.parametrize("family", ["gaussian", "heavy"])
-def test_what_comes_before_the_onset_is_paired(market, scenario, family):
-    calm, other = market("calm", family=family), market(scenario, family=family)
-    rows = calm.panel.index.get_loc(market("drain", family=family).truth.onset)
+def test_what_comes_before_the_onset_is_paired(market, scenario):
+    calm, other = market("calm"), market(scenario)
+    rows = calm.panel.index.get_loc(market("drain").truth.onset)
     for field in ("open", "high", "close", "spread", "depth", "signed_dollar_volume", "liquidations"):
         pd.testing.assert_frame_equal(calm.panel[field][:rows], other.panel[field][:rows])
     pd.testing.assert_frame_equal(calm.stablecoin[:rows], other.stablecoin[:rows])

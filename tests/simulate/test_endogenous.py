@@ -102,8 +102,10 @@ def test_isolated_margin_cuts_the_link_of_accounts():
     sales = truth.forced.sum()
     assert sales[truth.source] > 0
     assert not sales.drop(truth.source).any()
+    assert truth.outcomes["others_loss"] == {"volatility": 0.0, "makers": 1.0, "own_sales": 0.0}
     _, linked = run(1, sigma=1e-6, **FLOW_ONLY)
     assert (linked.forced.sum() > 0).all()
+    assert linked.outcomes["others_loss"]["own_sales"] > 0.2
 
 
 def test_makers_of_one_asset_cut_the_link_of_makers():
@@ -211,7 +213,7 @@ def test_extremes_stay_finite():
         for array in (states.asset, states.book, states.coin, states.line):
             assert np.isfinite(array).all()
         assert states.share.min() >= 0.004
-        assert len(truth.outcomes) == 14
+        assert len(truth.outcomes) == 15
 
 
 def test_random_settings_are_settings():

@@ -74,7 +74,7 @@ def test_the_families_differ_where_they_say():
     facts = {}
     for family in FAMILIES:
         rows = []
-        for seed in range(6):
+        for seed in range(4):
             panel = ds.simulate.drain(seed, scenario="calm", family=family, rows=1500).panel
             depth, returns = np.log(panel["depth"]), np.log(panel["close"]).diff().iloc[1:]
             slow = np.mean([depth[a].autocorr(25) for a in depth])
