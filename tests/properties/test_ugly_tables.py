@@ -84,6 +84,8 @@ FUNCTIONS = {
     "CCC": with_errors(ds.CCC()),
     "DCC": with_errors(ds.DCC()),
     "DCC of rmgarch": with_errors(ds.DCC(convention="rmgarch", margins=ds.GARCH(mean="zero"))),
+    "breadth_null": lambda x: ds.breadth_null(x.iloc[:, :1], min_rows=5),
+    "co_movement_test": lambda x: ds.co_movement_test(x, draws=9),
     "edge": lambda x: ds.measures.edge(x, 1.1 * x, 0.9 * x, x, window=5),
     "corwin_schultz": lambda x: ds.measures.corwin_schultz(1.1 * x, 0.9 * x, x, window=5),
     "abdi_ranaldo": lambda x: ds.measures.abdi_ranaldo(1.1 * x, 0.9 * x, x, window=5),
