@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from drainstats.episodes.episode import Episode
+from drainstats.errors import DataError
 from drainstats.panel.panel import LiquidityPanel
 
 
@@ -72,6 +74,28 @@ class Truth:
         """
         stamps = self.arrivals.sort_values()
         return stamps.iloc[max(0, math.ceil(share * len(stamps)) - 1)] if len(stamps) else pd.NaT
+
+    def episode(self) -> Episode:
+        """The drain as a documented episode, for whatever takes one: event studies, comparisons, alarms.
+
+        Raises
+        ------
+        DataError
+            When there was no drain.
+
+        Examples
+        --------
+        >>> import drainstats as ds
+        >>> truth = ds.simulate.drain(seed=1, source="A3").truth
+        >>> truth.episode().source.to_dict(), truth.episode().onset == truth.onset
+        ({'A3': 1.0}, True)
+        """
+        if not self.drained:
+            raise DataError(f"In the scenario {self.scenario!r} nothing drained, so there is no episode to be had.")
+        end = None if pd.isna(self.end) else self.end
+        return Episode.from_dates(
+            self.onset, end, trough=self.trough, members=self.members, source=self.source, name=self.scenario
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import drainstats as ds
-from drainstats.errors import OptionError
+from drainstats.errors import DataError, OptionError
 from drainstats.simulate.planted import draw_plan
 
 FIELDS = (
@@ -191,6 +191,16 @@ def test_before_the_onset_a_drain_is_the_calm_market(family):
     rows = drain.panel.index.get_loc(drain.truth.onset)
     for field in FIELDS:
         pd.testing.assert_frame_equal(drain.panel[field][:rows], calm.panel[field][:rows])
+
+
+def test_the_truth_as_an_episode():
+    truth = ds.simulate.drain(3).truth
+    episode = truth.episode()
+    assert (episode.onset, episode.trough, episode.end) == (truth.onset, truth.trough, truth.end)
+    assert episode.members == truth.members
+    assert ds.simulate.drain(3, recovers=0.0).truth.episode().is_open
+    with pytest.raises(DataError, match="'calm' nothing drained"):
+        ds.simulate.drain(3, scenario="calm").truth.episode()
 
 
 def test_settings_tell_how_it_was_made(tmp_path):
