@@ -87,6 +87,8 @@ _NAMES = {
     "jump_test": "episodes.crashes.jumps",
     "lee_mykland": "episodes.crashes.leemykland",
     "intraday_seasonality": "episodes.crashes.intraday",
+    "drawdowns": "episodes.crashes.epsilon",
+    "flash_events": "episodes.crashes.flash",
     "event_outcome": "episodes.study.outcomes",
     "adjust_studies": "episodes.study.multiplicity",
     "backtest_signals": "signals.backtest",

@@ -95,6 +95,8 @@ CAUSAL: dict[str, str] = {
     "jump_test": "each day at its end, or trailing window",
     "lee_mykland": "the row against the rows before it",
     "intraday_seasonality": "days before the row's own",
+    "drawdowns": "each row from known_at on",
+    "flash_events": "each row from known_at on",
     "event_study": 'rows after the event window do not enter; with placebos="all" they do',
     "signals.CoLiquidityLevel": "refitted on rows up to then, filtered forward",
     "signals.threshold_alarms": "thresholds from earlier rows only",

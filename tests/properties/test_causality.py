@@ -148,6 +148,11 @@ def daily_bursts(log_price):
     return found.set_axis(found.index + pd.Timedelta("1D"))
 
 
+def final_moves(table):
+    """Moves of a path, stamped by when the row was final."""
+    return table.dropna(subset="known_at").set_index("known_at").sort_index(kind="stable")
+
+
 def daily_jumps(log_price):
     """Tests of whole days, stamped by the day's end."""
     found = ds.jump_test(log_price, "threshold")
@@ -256,6 +261,12 @@ CASES = {
     "realised_measures": (lambda p: ds.realised_measures(p, 30), LOG_PRICES, 32),
     "jump_test": (daily_jumps, LOG_PRICES, 120),
     "lee_mykland": (lambda p: ds.lee_mykland(p, 30), LOG_PRICES, 10),
+    "drawdowns": (lambda p: final_moves(ds.drawdowns(p, 2.0, 20, "both")), np.exp(LOG_PRICES), 25),
+    "flash_events": (
+        lambda p: final_moves(ds.flash_events(p, "runs", history=20, quantile=0.8)),
+        np.exp(LOG_PRICES),
+        60,
+    ),
     "intraday_seasonality": (
         lambda p: ds.intraday_seasonality(p, 4, min_days=2, slot=7200, overnight="keep"),
         LOG_PRICES.set_axis(pd.date_range("2024-01-02 22:00", periods=300, freq="37min", tz="UTC")),
