@@ -80,6 +80,17 @@ def test_trades_give_their_bars_back(freq):
         assert trades["side"].isin([-1, 1]).all()
 
 
+def test_markets_of_the_endogenous_mode_have_them_too():
+    market = ds.simulate.drain(0, mode="endogenous", rows=168, freq="5min")
+    asset = market.truth.source
+    trades, panel = ds.simulate.trades(market, asset), market.panel
+    bar = trades.index.floor("5min")
+    np.testing.assert_allclose(trades["price"].groupby(bar).max(), panel["high"][asset].dropna(), rtol=1e-12)
+    book = ds.simulate.book(market, asset)
+    depth = ds.measures.depth_within(book, bp=100, unit="quote").to_numpy()
+    np.testing.assert_allclose(depth, panel["depth"][asset], rtol=1e-9)
+
+
 def test_buyers_pay_the_ask():
     """A sign from the mid of the bar's way: the mean gap between buys and sells is the spread."""
     market = ds.simulate.drain(4, freq="s", rows=2000, scenario="calm", family="gaussian")
