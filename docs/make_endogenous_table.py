@@ -38,6 +38,7 @@ COLUMNS = {
     "best_40_minutes": "best 40 min",
     "source_left": "source's depth left",
     "others_left": "others' depth left",
+    "others_loss": "others' loss by volatility, makers, own sales",
     "source_fall": "source's fall",
     "others_fall": "others' fall",
     "off_book": "off the book",
@@ -66,7 +67,10 @@ def outcome_row(name: str) -> str:
     few = table["liquidated"].median() < 0.002
     cells = []
     for column in COLUMNS:
-        if few and column in ("best_40_minutes", "off_book", "branching"):
+        if column == "others_loss":
+            parts = np.mean([list(loss.values()) for loss in table[column]], axis=0)
+            cells.append(" / ".join(f"{100 * part:.0f}" for part in parts) + " %")
+        elif few and column in ("best_40_minutes", "off_book", "branching"):
             cells.append("–")
         else:
             spread = f" [{_short(table[column].min())}, {_short(table[column].max())}]" if name == "drain" else ""
@@ -159,9 +163,11 @@ Two links carry the loss on, each with its switch: accounts (`cross_margin`) and
 
 Ten assets, 600 accounts, two venues, 840 minutes, a shock of −.305 to the log price of one asset over 30 minutes,
 volatility times four; seeds 0 to {SEEDS - 1}, medians, for the drain [smallest, largest]. Liquidated: share of open
-interest; best 40 min and off the book: shares of that; falls: to the lowest price; branching: what one unit sold
-adds to what will be sold, largest along the path; drains: how many of the {SEEDS} have at least half of the
-assets as members. Made by `python docs/make_endogenous_table.py`; a slow test makes one row anew and compares."""
+interest; best 40 min and off the book: shares of that; others' loss: of log depth at the trough, parts by cause;
+falls: to the lowest price; branching: what one unit sold adds to what will be sold, largest along the path; drains: how
+many of the {SEEDS} have at least half of the assets as members.
+
+Made by `python docs/make_endogenous_table.py`; a slow test makes one row anew and compares."""
 
 READING = """Common volatility alone takes depth to two fifths in all assets: many thin books are no drain, forced flow
 and the order of arrival are. Most of what is liquidated at the source is closed off the book, so that prices elsewhere
@@ -180,9 +186,9 @@ FAMILIES = """## A family to find sources in
 
 `ds.simulate.random_settings(seed)` draws source, size and speed of the shock, which of the links exist, open interest,
 leverage, speed of sales, the makers' load and half-life, the coin and recovery. Of {family} seeds {drained:.0%} are
-drains, with {members:.0f} members in the median. The source is the first to be thin in {first:.0%} of them, the second follows
-{gap:.0f} minutes later in the median, and in {tied:.0%} two assets are reached in the same minute: there no dating of
-arrivals can tell the source."""
+drains, with {members:.0f} members in the median. The source is the first to be thin in {first:.0%} of them, the second
+follows {gap:.0f} minutes later in the median, and in {tied:.0%} two assets are reached in the same minute: there no
+dating of arrivals can tell the source."""
 
 
 if __name__ == "__main__":

@@ -116,7 +116,8 @@ def endogenous(seed: int = 0, *, scenario: str = "drain", **settings: Any) -> Si
         volatility together at most half; it is reached when less than four fifths are there. It is a drain when at
         least half of the assets are members. ``truth.outcomes`` holds liquidated (share of the open interest),
         best_40_minutes (share of that), off_book (share of that), source_left, others_left (depth, the others' median),
-        source_fall, others_fall, branching (what a unit sold adds, largest along the path), forced_sales,
+        others_loss (of log depth at the trough, parts by volatility, makers and own_sales), source_fall, others_fall,
+        branching (what a unit sold adds, largest along the path), forced_sales,
         closed_off_book (an asset), coin_low, coin_high (a venue), fund and haircut (what deficits cost the winners).
 
     Raises

@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.kernels.cascade import CLOSED, COIN, FLOW_LOSS, FUND, HAIRCUT, MARKET, MONEY, TRIGGERED
+from drainstats.kernels.cascade import (
+    CLOSED,
+    COIN,
+    FLOW_LOSS,
+    FUND,
+    HAIRCUT,
+    LOAD,
+    MARKET,
+    MONEY,
+    TRIGGERED,
+    VOLATILITY_LOSS,
+)
 from drainstats.simulate.endogenous_accounts import Accounts
 from drainstats.simulate.endogenous_path import News, States
 from drainstats.simulate.endogenous_settings import Settings
@@ -85,7 +96,7 @@ def half_lives(settings: Settings, news: News, states: States) -> FloatArray:
 
 
 def outcomes(settings: Settings, accounts: Accounts, states: States, source: int) -> dict[str, Any]:
-    """What the run led to, each as a plain number."""
+    """What the run led to, in plain numbers."""
     share = states.share[settings.begin :].min(axis=0)
     market = states.asset[:, :, MARKET]
     fall = np.expm1(market[settings.begin :].min(axis=0) - market[settings.begin - 1])
@@ -103,12 +114,25 @@ def outcomes(settings: Settings, accounts: Accounts, states: States, source: int
         "others_left": float(np.median(share[others])),
         "source_fall": float(fall[source]),
         "others_fall": float(np.median(fall[others])),
+        "others_loss": causes(settings, states, others),
         "branching": branching(states),
         "coin_low": states.coin[..., COIN].min(axis=0).tolist(),
         "coin_high": states.coin[..., COIN].max(axis=0).tolist(),
         "fund": float(states.line[-1, FUND]),
         "haircut": float(states.line[-1, HAIRCUT]),
     }
+
+
+def causes(settings: Settings, states: States, others: BoolArray) -> dict[str, float]:
+    """Parts of the log depth these assets lose at their troughs: volatility, makers' load, sales of their own."""
+    loss = states.asset[settings.begin :, :, [VOLATILITY_LOSS, FLOW_LOSS]]
+    load = settings.tilt * states.line[settings.begin :, LOAD]
+    trough = loss.sum(axis=2).argmax(axis=0)
+    volatility, flow = loss[trough, np.arange(settings.assets)][others].T
+    makers = np.minimum(load[trough][others], flow)
+    parts = np.array([volatility.clip(0).sum(), makers.sum(), (flow - makers).sum()])
+    parts /= max(parts.sum(), 1e-12)
+    return dict(zip(("volatility", "makers", "own_sales"), parts.tolist(), strict=True))
 
 
 def branching(states: States) -> float:
