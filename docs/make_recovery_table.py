@@ -14,12 +14,12 @@ import pandas as pd
 import drainstats as ds
 from drainstats.episodes.detection.stress import measure_stress
 from drainstats.episodes.episode import Episode
-from drainstats.errors import DataError
 
 SEED = 20200312
 PAGE = pathlib.Path(__file__).with_name("recovery_tables.md")
-MARKETS, DRAWS, CURES = 80, 150, 30
-EPISODES = (10, 25)
+MARKETS, DRAWS, CURES = 80, 120, 20
+EPISODES = (10, 20)
+NAIVE = ("record", "first crossing")
 HALF_LIVES = (3.0, 12.0)
 RECOVERS = (1.0, 0.75)
 ONSET, ROWS = 330, 400
@@ -61,7 +61,9 @@ def pool(family: str, recovers: float, markets: int = MARKETS) -> dict[str, list
     return out
 
 
-def rates(episodes: list[Episode], count: int, recovers: float, draws: int = DRAWS) -> dict[str, float]:
+def rates(
+    episodes: list[Episode], count: int, recovers: float, draws: int = DRAWS, cures: int = CURES
+) -> dict[str, float]:
     """Mean estimate, and how often the intervals hold the truth, over draws of ``count`` episodes."""
     rng, truth = np.random.default_rng(SEED), true_half_life(recovers)
     rows = []
@@ -74,7 +76,7 @@ def rates(episodes: list[Episode], count: int, recovers: float, draws: int = DRA
             "greenwood": s["naive_low"] <= truth <= s["naive_high"],
             "complete": curves.members.loc[curves.members["observed"], "bars"].median(),
         }
-        if draw < CURES:
+        if draw < cures:
             cure = curves.cure("weibull")
             never = cure.estimates.loc["never"]
             row |= {"identified": cure.identified, "never": never["estimate"]}
@@ -91,29 +93,28 @@ def markdown() -> str:
     lines = ["| " + " | ".join([*heads, "cure identified", "never", "covers"]) + " |", "| --- " * 12 + "|"]
     for family in ds.simulate.FAMILIES:
         for recovers in RECOVERS:
-            for kind, episodes in pool(family, recovers).items():
-                for count in EPISODES:
-                    lines.append(_row(family, kind, recovers, count, episodes))
+            found = pool(family, recovers)
+            for kind, count in [("followed", n) for n in EPISODES] + [(k, EPISODES[0]) for k in NAIVE]:
+                lines.append(_row(family, kind, recovers, count, found[kind]))
     return "\n".join(lines)
 
 
 def _row(family: str, kind: str, recovers: float, count: int, episodes: list[Episode]) -> str:
-    cells = [family, kind, f"{recovers:.0%}", str(count), f"{true_half_life(recovers):.1f}"]
-    try:
-        found = rates(episodes, count, recovers)
-    except (DataError, ValueError):
+    cells = [family, kind, f"{recovers:.0%}", f"{count} of {len(episodes)}", f"{true_half_life(recovers):.1f}"]
+    if len(episodes) < count:
         return "| " + " | ".join([*cells, *["too few found"] * 7]) + " |"
+    found = rates(episodes, count, recovers, cures=CURES if kind == "followed" else 0)
     cells += [f"{found['half_life']:.1f}", f"{found['complete']:.1f}"]
-    cells += [f"{found['clustered']:.0%}", f"{found['greenwood']:.0%}", f"{found['identified']:.0%}"]
-    held = "–" if np.isnan(found["cure"]) else f"{found['cure']:.0%}"
-    return "| " + " | ".join([*cells, f"{found['never']:.0%}", held]) + " |"
+    shares = ("clustered", "greenwood", "identified", "never", "cure")
+    cells += ["–" if np.isnan(found[c]) else f"{found[c]:.0%}" for c in shares]
+    return "| " + " | ".join(cells) + " |"
 
 
 TEXT = """# How often the interval of a pooled half-life holds the truth
 
 Nominal 95 %, seed {seed}. {markets} planted markets of each family, ten daily assets, depth observed; members'
 half-lives are uniform in logs between {low:g} and {high:g} bars, and 100 or 75 % of the members come back at all. Of
-the episodes that the detector found, {draws} draws of 10 and of 25 without replacement. Made by
+the episodes that the detector found, {draws} draws of 10 and of 20 without replacement. Made by
 `python docs/make_recovery_table.py`.
 
 "Record": members followed to the end of the record. "Followed": for 40 bars, by `follow_members`. "First crossing":

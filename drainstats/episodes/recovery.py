@@ -16,7 +16,7 @@ from drainstats.episodes.serial import MEMBER_NUMBERS, MEMBER_STAMPS, STAMPS
 from drainstats.typing import FloatArray
 
 MIN_POINTS = 3
-REACH = 2
+REACH = 4
 
 
 class Decay(NamedTuple):
@@ -101,12 +101,30 @@ def _between(rows: np.ndarray, y: FloatArray, k: int, level: float) -> float:
     return float(rows[k] + (rows[k + 1] - rows[k]) * (level - y[k]) / (y[k + 1] - y[k]))
 
 
+def own_trough(path: FloatArray, arrival: int) -> int:
+    """The first row from the arrival on that no value of the next `REACH` rows exceeds.
+
+    The largest value of a whole episode would often be its largest noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> own_trough(np.array([0.0, 3.0, 4.0, 2.0, 1.0, 1.0, 1.0, 5.0]), 1)
+    2
+    """
+    row = arrival
+    while True:
+        highest = row + int(np.nanargmax(path[row : row + REACH + 1]))
+        if highest == row:
+            return row
+        row = highest
+
+
 def member_table(
     index: pd.DatetimeIndex,
     excess: FloatArray,
     z: FloatArray,
     arrivals: dict[str, tuple[int, int]],
-    trough: int,
     stop: int,
     calm: float,
 ) -> pd.DataFrame:
@@ -118,9 +136,6 @@ def member_table(
     excess, z : (T, N)
         Log illiquidity above the baseline; the same in robust standard deviations.
     arrivals : name → (column, row of arrival)
-    trough : int
-        Row of the market's trough; a member's own is looked for from its arrival to ``REACH`` rows after this one, not
-        in the whole episode, whose largest noise it would find.
     stop : int
         Row after the last one that is followed.
     calm : float
@@ -134,7 +149,7 @@ def member_table(
     rows = {}
     for name, (column, arrival) in arrivals.items():
         end = max(stop, arrival + 1)
-        lowest = arrival + int(np.nanargmax(excess[arrival : min(max(trough, arrival) + REACH + 1, end), column]))
+        lowest = own_trough(excess[:end, column], arrival)
         path = excess[lowest:end, column]
         half = bars_missing(path)
         quiet = np.flatnonzero(z[lowest:end, column] < calm)

@@ -9,7 +9,8 @@ that was lost sight of after t bars ln S(t). Standard errors are of the sandwich
     N = number of recoveries in (2 t* − t_max, t*],   a = (1 − N / n)^n,
 
 t* the longest duration of a recovery and t_max the longest of all, follow-up was long enough when a < 5 % (Maller and
-Zhou, 1996).
+Zhou, 1996). One late recovery among hundreds undoes that test, so it also was when by the fitted curve at most one in
+a hundred of those that recover would do so after t_max.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from drainstats.typing import BoolArray, FloatArray, IntArray
 
 LATENCIES = ("exponential", "weibull")
 LEAST_EPISODES = 3
-ENOUGH = 0.05
+ENOUGH, LATER = 0.05, 0.01
 STEP = 1e-4
 # Logits beyond this are the ends of the scale: nobody, or everybody, stays away.
 EDGE = 9.0
@@ -132,7 +133,8 @@ def fit_cure(
     theta = np.asarray(best.x)
     covariance = _sandwich(contributions, theta, code, episodes)
     p_value = follow_up_p_value(duration, observed)
-    reason = _reason(episodes, observed, p_value, covariance)
+    later = float(_latent(theta, duration.max()))
+    reason = _reason(episodes, observed, p_value >= ENOUGH and later > LATER, covariance)
     table = _table(theta, covariance, episodes, level, contributions)
     if abs(theta[0]) < EDGE - 0.01 and np.isfinite(covariance[0, 0]):
         held = minimize(
@@ -148,15 +150,15 @@ def fit_cure(
 
 
 def _loglikelihoods(theta: FloatArray, duration: FloatArray, observed: BoolArray) -> FloatArray:
-    never, scale = 1 / (1 + np.exp(-theta[0])), np.exp(theta[1])
-    shape = np.exp(theta[2]) if len(theta) > 2 else 1.0
-
-    def latent(t: FloatArray) -> FloatArray:
-        return np.asarray(np.exp(-((np.maximum(t, 0.0) / scale) ** shape)))
-
-    after = latent(duration)
-    came = np.log((1 - never) * np.maximum(latent(duration - 1) - after, 1e-300))
+    never, after = 1 / (1 + np.exp(-theta[0])), _latent(theta, duration)
+    came = np.log((1 - never) * np.maximum(_latent(theta, duration - 1) - after, 1e-300))
     return np.where(observed, came, np.log(never + (1 - never) * after))
+
+
+def _latent(theta: FloatArray, bars: Any) -> FloatArray:
+    """Share of those that recover that has not after so many bars."""
+    shape = np.exp(theta[2]) if len(theta) > 2 else 1.0
+    return np.asarray(np.exp(-((np.maximum(bars, 0.0) / np.exp(theta[1])) ** shape)))
 
 
 def _sandwich(contributions: Any, theta: FloatArray, code: IntArray, episodes: int) -> FloatArray:
@@ -201,12 +203,12 @@ def _nobody_stays(fall: float, contributions: Any, theta: FloatArray, covariance
     return bool(2 * fall / wider < chi2.ppf(2 * level - 1, 1))
 
 
-def _reason(episodes: int, observed: BoolArray, p_value: float, covariance: FloatArray) -> str:
+def _reason(episodes: int, observed: BoolArray, short: bool, covariance: FloatArray) -> str:
     if episodes < LEAST_EPISODES:
         return f"{episodes} episode(s) came, {LEAST_EPISODES} or more are needed"
     if not observed.any():
         return "no member came back"
-    if not p_value < ENOUGH:
+    if short:
         return "members were not followed long enough to see whether the rest comes back"
     return "" if np.isfinite(covariance[1, 1]) else "the likelihood is flat"
 

@@ -83,7 +83,7 @@ def follow_members(
         later = onsets[onsets > row]
         stop = min(_row(index, e.trough) + bars + 1, int(later[0]) if len(later) else len(index), len(index))
         trough = _row(index, e.trough)
-        table = member_table(index, stress.excess, stress.z, place, trough, stop, calm)
+        table = member_table(index, stress.excess, stress.z, place, stop, calm)
         full = stop < len(index) or trough + bars + 1 == stop
         known = e.field_known_at.copy()
         known["member_table"] = market.known[stop - 1] if full and not e.is_open else pd.NaT

@@ -66,7 +66,7 @@ def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
         recovered=end is not None,
         kind="regime" if end is None else "flash" if length <= rules.flash_bars else "bleed",
         evidence=market.evidence,
-        member_table=member_table(index, stress.excess, stress.z, arrived, trough, stop, rules.calm),
+        member_table=member_table(index, stress.excess, stress.z, arrived, stop, rules.calm),
         field_known_at=_field_known_at(market.known[alarm], final),
         notes=(*span.notes, *_notes(market, end, priced, len(members))),
     )
