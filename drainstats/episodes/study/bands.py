@@ -84,18 +84,25 @@ def _one(event: DatedEvent, kind: str, band: str, level: float, returns: str) ->
     paths = path_of(event.observed, sample.event, kind, returns)
     mean, error = _mean_and_error(paths, np.ones(paths.shape[-1], dtype=np.bool_), event.at.correlation[0])
     m, n = paths.shape
-    if len(event.placebo_labels) < FEWEST:
+    t = _placebo_paths(event, kind, returns)
+    if len(t) < FEWEST:
         tail = (1.0 - level) / 2.0 / (m if band == "simultaneous" else 1)
         return mean, error, np.full(m, stdtrit(n - 1.0, 1.0 - tail))
-    windows = event.again()
-    there = path_of(windows.observed, windows.event, kind, returns)
-    other, spread = _mean_and_error(there, windows.usable, windows.correlation)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.abs(other / spread)
-    t = t[np.isfinite(t).all(axis=1)]
     if band == "simultaneous":
         return mean, error, np.full(m, _quantile(t.max(axis=1), level))
     return mean, error, np.array([_quantile(column, level) for column in t.T])
+
+
+def _placebo_paths(event: DatedEvent, kind: str, returns: str) -> FloatArray:
+    """Studentised paths |mean / error| of the placebo dates that have one, (D, m)."""
+    if len(event.placebo_labels) < FEWEST:
+        return np.empty((0, event.sample.event.shape[0]))
+    windows = event.again()
+    paths = path_of(windows.observed, windows.event, kind, returns)
+    mean, error = _mean_and_error(paths, windows.usable, windows.correlation)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.abs(mean / error)
+    return np.asarray(t[np.isfinite(t).all(axis=1)])
 
 
 def _quantile(values: FloatArray, level: float) -> float:

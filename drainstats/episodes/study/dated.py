@@ -138,6 +138,7 @@ def work_out(data: Market, row: int, others: list[int], plan: Plan) -> DatedEven
         p_value, rank, effective = (float(v[0]) for v in placebo_p_value(at.p_value, placebo.p_value[None, :]))
     notes = ([f"{label}: {out}"] if out else []) + _outage(label, data, row, plan)
     notes += about(label, at, data.index[rows], effective) + about_sample(label, data.columns[assets], sample)
+    notes += [f"{label}: {note}" for note in data.model.notes(values, plan.offsets, row)]
     abnormal = np.vstack([_eve(data.model, values, row, plan), sample.event])
     return DatedEvent(
         label=data.index[row],

@@ -12,7 +12,13 @@ import numpy as np
 
 from drainstats.episodes.study.abnormal import Offsets, sliding
 from drainstats.episodes.study.commondate import DateStatistics, date_statistics, statistics_of
-from drainstats.episodes.study.models_conditional import Parameters, conditional_sample, conditional_samples
+from drainstats.episodes.study.models_conditional import (
+    Parameters,
+    conditional_sample,
+    conditional_samples,
+    estimate,
+    weights_note,
+)
 from drainstats.episodes.study.models_linear import Windows, linear_sample
 from drainstats.episodes.study.models_seasonal import seasonal_sample
 from drainstats.episodes.study.sample import EventSample
@@ -76,6 +82,13 @@ class ExpectedModel:
             market = self.x[: len(values), 0] if self.x.shape[1] else None
             return date_statistics(values, offsets, first, dates, market=market, min_rows=min_rows)
         return statistics_of(self.samples(values, offsets, first, dates, min_rows, event))
+
+    def notes(self, values: FloatArray, offsets: Offsets, row: int) -> list[str]:
+        """What to know of the weights of a moving variance on one date; none for other models."""
+        if self.name not in ("garch", "dcc"):
+            return []
+        inside = slice(row + offsets.estimation[0], row + offsets.estimation[1] + 1)
+        return weights_note(estimate(values[inside], self.x[inside]), self.refit)
 
     def _samples(
         self, values: FloatArray, offsets: Offsets, first: int, dates: int, min_rows: int, event: int

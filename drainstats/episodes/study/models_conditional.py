@@ -98,6 +98,16 @@ def _estimate(values_bytes: bytes, shape: tuple[int, int], x_bytes: bytes, x_sha
     return Parameters(weights[0, 1:], weights[1, 1:], market, (a, b))
 
 
+def weights_note(weights: Parameters, refit: int) -> list[str]:
+    """A sentence on the weights of the event and on those of placebo dates."""
+    still = int(((weights.alpha <= 0) & (weights.beta <= 0)).sum())
+    text = f"GARCH weights over {len(weights.alpha)} assets: median alpha {np.median(weights.alpha):.2f}, beta "
+    text += f"{np.median(weights.beta):.2f}" + (f"; {still} with a constant variance" if still else "")
+    if weights.market != (0.0, 0.0) or weights.correlation != (0.0, 0.0):
+        text += "; DCC weights a {:.2f}, b {:.2f}".format(*weights.correlation)
+    return [f"{text}. They are estimated anew every {refit} rows back from the event."]
+
+
 def _variances(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """alpha and beta (2, n) of every column (L, n), zeros where there is no fit, and standardised residuals."""
     from drainstats.models.coliquidity.margins.garch import GARCH

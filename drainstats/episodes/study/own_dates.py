@@ -32,6 +32,8 @@ from drainstats.typing import FloatArray, IntArray
 
 ASSET_NAMES = ("name", "asset", "firm", "symbol")
 WHEN_NAMES = ("when", "event", "onset", "date", "time")
+OWN = "own dates"
+"""What events on different dates are called together."""
 _MOST = 500
 """Placebo shifts; from a longer history they are taken at even steps."""
 _JOINT = 10
@@ -49,7 +51,8 @@ def by_asset_dates(events: Any, columns: pd.Index) -> pd.DataFrame | None:
     if isinstance(events, Mapping):
         pairs = [(asset, stamp) for asset, stamps in events.items() for stamp in _as_list(stamps)]
     elif isinstance(events, pd.Series):
-        if not events.index.isin(columns).any():
+        # The default labels 0, 1, ... are no assets; numbered assets come in a dict.
+        if isinstance(events.index, pd.RangeIndex) or not events.index.isin(columns).any():
             return None
         pairs = list(events.items())
     elif hasattr(events, "columns"):
@@ -58,6 +61,8 @@ def by_asset_dates(events: Any, columns: pd.Index) -> pd.DataFrame | None:
         names = [
             next((c for c in frame.columns if str(c).lower() in known), None) for known in (ASSET_NAMES, WHEN_NAMES)
         ]
+        if names[0] is None and "onset" in frame.columns:
+            return None
         if None in names:
             raise DataError(
                 "A table of events needs a column of assets (name or asset) and one of dates (when or event); its "
@@ -120,13 +125,15 @@ def work_out_units(data: Market, dates: pd.DataFrame, plan: Plan) -> DatedEvent:
     if len(placebo_shifts):
         p_value, rank, effective = (float(v[0]) for v in placebo_p_value(at.p_value, placebo.p_value[None, :]))
     labels_back = pd.Index([f"{s} rows before" for s in placebo_shifts])
-    label = data.index[calendar[0]] if (calendar == calendar[0]).all() else "own dates"
+    label = data.index[calendar[0]] if (calendar == calendar[0]).all() else OWN
     named = iso(label)
     notes = [f"{named}: {sentence_of(left_out)}"] if left_out else []
     notes += _recurring(assets, rows, plan.offsets)
     notes += about(
         named, at, labels_back, effective, "correlation of two events by shared rows of the calendar"
     ) + about_sample(named, units, sample)
+    if fixed is not None:
+        notes.append("Placebo dates keep the GARCH weights of the events' estimation windows.")
     lead = plan.offsets.window[0] - plan.offsets.estimation[0]
     return DatedEvent(
         label=label,

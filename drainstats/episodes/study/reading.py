@@ -33,6 +33,11 @@ def read_market(
     check_option("model", model, MODELS)
     check_option("clock", clock, CLOCKS)
     check_whole("refit", refit, 1)
+    if hasattr(outcome, "fields") and hasattr(outcome, "measure"):
+        raise DataError(
+            "A panel came where one outcome is studied: pick it, as in drainstats.event_outcome(panel, 'returns'); "
+            "'volatility', 'volume', fields and measures are others."
+        )
     wide = as_wide(outcome, "outcome")
     if model in WITH_MARKET and market is None:
         raise OptionError(

@@ -12,7 +12,9 @@ from drainstats.errors import DataError
 
 
 def as_onsets(events: Any) -> list[Any]:
-    """One stamp or episode, or several, as a list of stamps; an episode counts by its ``onset``."""
+    """One stamp or episode, or several, as a list of stamps; an episode counts by its ``onset``, as in their table."""
+    if isinstance(events, pd.DataFrame) and "onset" in events:
+        events = events["onset"]
     single = hasattr(events, "onset") or isinstance(events, (str, bytes)) or not isinstance(events, Iterable)
     onsets = [getattr(e, "onset", e) for e in ([events] if single else events)]
     if not onsets:

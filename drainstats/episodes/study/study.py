@@ -19,7 +19,7 @@ import pandas as pd
 from drainstats.episodes.study.abnormal import Offsets
 from drainstats.episodes.study.commondate import many_shares_passed
 from drainstats.episodes.study.dated import DatedEvent, Market, Plan, work_out
-from drainstats.episodes.study.own_dates import by_asset_dates, work_out_units
+from drainstats.episodes.study.own_dates import OWN, by_asset_dates, work_out_units
 from drainstats.episodes.study.reading import read_market
 from drainstats.episodes.study.result import EventStudy
 from drainstats.episodes.study.rows import CLOSED, as_onsets, iso, row_of
@@ -153,7 +153,7 @@ def event_study(
     else:
         done, notes = [work_out_units(data, dates, plan)], []
     notes += [note for event in done for note in event.notes]
-    notes += _warnings_of(chosen) if dates is None else []
+    notes += _warnings_of(chosen, dates is None or done[0].label != OWN)
     notes += _infinite(data, done[-1].row + offsets.window[1] + 1 if placebos == "past" else len(data.index))
     shares = common_share(done)
     if many_shares_passed(int(shares["passed"].sum()), len(done)):
@@ -176,11 +176,16 @@ def _tests(tests: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-def _warnings_of(chosen: tuple[str, ...]) -> list[str]:
-    """What to know of tests that do not hold when all assets share the date."""
+def _warnings_of(chosen: tuple[str, ...], one_date: bool) -> list[str]:
+    """What to know of tests that do not hold when all assets share the date, or when each has its own."""
     others = [test for test in chosen if test not in DEFAULTS]
     if not others:
         return []
+    if not one_date:
+        return [
+            f"{', '.join(others)} line events up by rows from the event: those that use rows across assets do not know "
+            "which days of the calendar they share."
+        ]
     from drainstats.episodes.study.testing.registry import TESTS
 
     return [TESTS[test].note for test in others if TESTS[test].note]

@@ -66,6 +66,14 @@ def test_returns_size_stands_in_without_a_range():
         ds.event_outcome(panel, "volume")
 
 
+@pytest.mark.filterwarnings("ignore::drainstats.errors.CommonShareWarning")
+def test_a_panel_is_asked_which_outcome():
+    with pytest.raises(DataError, match=r"event_outcome\(panel, 'returns'\)"):
+        ds.event_study(PANEL, "2018-06-01")
+    study = ds.event_study(ds.event_outcome(PANEL, "returns"), "2018-12-01", tests="kp_bmp")
+    assert list(study.abnormal.columns) == list(PANEL.assets)
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [

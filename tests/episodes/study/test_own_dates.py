@@ -165,8 +165,16 @@ def test_tables_of_any_kind():
         ds.event_study(y, {"A": DAYS[300]})
     with pytest.raises(OptionError, match="needs one date"):
         ds.event_study(y, dates, "dcc", market=y["A"])
+    table = pd.DataFrame({"onset": DAYS[[300, 400]], "source": ["A", "B"]})
+    assert len(ds.event_study(y, table, tests="kp_bmp", **OPTIONS).by_event) == 2  # as `episodes_table` gives it
     several = ds.event_study(y, pd.Series(DAYS[[300, 400]]), tests="kp_bmp", **OPTIONS)
     assert len(several.by_event) == 2  # a Series whose labels are no assets is a list of dates
+
+
+def test_tests_of_the_literature_say_that_they_line_up_by_event_time():
+    study = ds.event_study(market(), spread(), tests=("kp_bmp", "patell"), **OPTIONS)
+    assert any("patell line events up by rows" in note for note in study.notes)
+    assert study.tests.loc["patell", "reference"] == "normal"
 
 
 def test_nothing_after_the_event_windows_counts():
@@ -194,7 +202,9 @@ def test_rejections_of_a_true_null_with_dates_that_overlap_in_part():
     rng = np.random.default_rng(8)
     rejected = {"kp_bmp": 0, "bmp": 0}
     for _ in range(200):
-        y = pd.DataFrame(0.8 * rng.standard_normal((130, 1)) + 0.6 * rng.standard_normal((130, 12)), DAYS[:130])
+        y = pd.DataFrame(
+            0.8 * rng.standard_normal((130, 1)) + 0.6 * rng.standard_normal((130, 12)), DAYS[:130], list("ABCDEFGHIJKL")
+        )
         dates = pd.Series(DAYS[rng.integers(120, 125, 12)], y.columns)
         tests = ds.event_study(y, dates, estimation=(-100, -1), window=(0, 4), tests=("kp_bmp", "bmp")).tests
         for name in rejected:

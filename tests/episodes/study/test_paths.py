@@ -77,6 +77,15 @@ def test_few_placebo_dates_give_student_t_and_bonferroni():
     assert whole == pytest.approx(stats.t(7).ppf(1 - 0.025 / 5), rel=1e-12)
 
 
+def test_no_placebo_date_at_all():
+    s = study(market(rows=105), 101, tests="kp_bmp")
+    assert not len(s.placebos)
+    assert s.path(band="pointwise")["critical"].iloc[0] == pytest.approx(stats.t(7).ppf(0.975), rel=1e-12)
+    for over in ("assets", "events"):
+        with pytest.raises(DataError, match="no placebo date"):
+            s.adjust(over)
+
+
 def test_bands_of_several_events():
     y = market()
     days = [DAYS[k] for k in (200, 260, 320, 380, 440)]
