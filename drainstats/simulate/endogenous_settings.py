@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ class Settings:
             check_whole(name, getattr(self, name), least)
         if self.onset is not None:
             check_whole("onset", self.onset, 1)
-            check_number("onset", self.onset, 0, self.rows)
+            _check_range("onset", self.onset, 1, self.rows - 1)
         if self.source is not None:
             check_option("source", self.source, self.names)
         check_option("suspect_venue", self.suspect_venue, self.venue_names)
@@ -113,13 +114,13 @@ class Settings:
         for name in _SWITCHES:
             check_option(name, getattr(self, name), (True, False))
         for name in ("shock", "coin_jump"):
-            check_number(name, getattr(self, name), -5.0, 1e-12)
+            _check_range(name, getattr(self, name), -5.0, 0.0)
         for name in _POSITIVE:
             check_number(name, getattr(self, name), 0.0)
         for name in _SHARES:
-            check_number(name, getattr(self, name), -1e-12, 1.0 + 1e-12)
+            _check_range(name, getattr(self, name), 0.0, 1.0)
         for name in _NOT_NEGATIVE:
-            check_number(name, getattr(self, name), -1e-12)
+            _check_range(name, getattr(self, name), 0.0, 1e9)
         self._check_clock()
         if len(self.leverage) != 2 or not np.isfinite(self.leverage).all() or self.leverage[1] < 0:
             raise OptionError(
@@ -202,6 +203,12 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, by name."""
         return asdict(self)
+
+
+def _check_range(name: str, value: Any, low: float, high: float) -> None:
+    """Raise a sentence unless the number lies between both, ends included."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+        raise OptionError(f"{name}={value!r} must be a number from {low:g} to {high:g}.")
 
 
 _SWITCHES = ("cross_margin", "shared_makers", "off_book", "value_buyers", "outage")
