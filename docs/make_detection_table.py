@@ -29,10 +29,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "range and forced sales": {"measure": "parkinson"},
     "price range": {"measure": "parkinson", "corroborate": "none"},
 }
-LOOK_ALIKES = (
-    "single_asset", "two_shocks", "common_volatility", "slow_bear", "repricing", "announcement", "clock",
-    "venue_outage", "feed_loss", "depeg",
-)  # fmt: skip
+LOOK_ALIKES = tuple(s for s in ds.simulate.SCENARIOS if s not in ("drain", "calm"))
 CALM_ROWS, HOURS, BASELINE_DAYS, YEAR = 1461, 24 * 425, 60, 365.25
 BARS = 2
 

@@ -44,6 +44,9 @@ class Episode:
     breadth_p_value : float
         Share of the trailing history whose breadth was at least that of the alarm bar, counting itself; an earlier
         episode counts once, equal breadths are ordered by the median stress.
+    breadth_p_horizon : float
+        Chance that the widest bar of a calm stretch (``horizon`` bars, 20 by default) is as wide, by the stationary
+        bootstrap of that history (`drainstats.breadth_null`).
     depth : float
         Share of baseline liquidity left at the trough (median over members): 0.1 means that nine tenths were gone.
     speed_bars, speed : float, Timedelta
@@ -78,7 +81,11 @@ class Episode:
     kind : {"flash", "bleed", "regime", "documented"}
         Back within a few bars, later, not within the data; or given by the user.
     evidence : str
-        What the data can show: ``price range`` for bars of prices, which cannot tell a drain from plain volatility.
+        What the data can show: ``price range`` for bars of prices, which cannot tell a drain from plain volatility;
+        and what corroborated the alarm, as in ``book depth, forced sales``.
+    corroborated : bool
+        True when the alarm rests on evidence that common volatility without a drain has not: rare forced sales, or
+        books thinner than volatility explains.
     member_table : DataFrame
         Member × (``arrival``, ``trough``, ``half_back_at``, ``calm_at``, ``seen_until``, labels; ``depth``, share left
         at its own trough; ``bars_to_half``, bars from its trough on in which more than half of its loss in logs was
@@ -106,6 +113,7 @@ class Episode:
     arrivals: pd.Series = field(default_factory=lambda: pd.Series(dtype=STAMPS))
     breadth: float = float("nan")
     breadth_p_value: float = float("nan")
+    breadth_p_horizon: float = float("nan")
     depth: float = float("nan")
     speed_bars: float = float("nan")
     speed: Any = pd.NaT
@@ -122,6 +130,7 @@ class Episode:
     recovered: bool = False
     kind: str = "documented"
     evidence: str = "documented"
+    corroborated: bool = False
     member_table: pd.DataFrame = field(default_factory=empty_members)
     field_known_at: pd.Series = field(default_factory=lambda: pd.Series(dtype=STAMPS))
     name: str = ""

@@ -50,6 +50,7 @@ def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
         arrivals=pd.Series({name: index[row] for name, (_, row) in arrived.items()}),
         breadth=float(np.nanmax(stress.breadth[rows])),
         breadth_p_value=span.p_value,
+        breadth_p_horizon=span.p_horizon,
         depth=float(np.exp(-excess[trough])),
         speed_bars=bars,
         speed=speed,
@@ -66,6 +67,7 @@ def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
         recovered=end is not None,
         kind="regime" if end is None else "flash" if length <= rules.flash_bars else "bleed",
         evidence=market.evidence,
+        corroborated=span.corroborated is not None,
         member_table=member_table(index, stress.excess, stress.z, arrived, stop, rules.calm),
         field_known_at=_field_known_at(market.known[alarm], final),
         notes=(*span.notes, *_notes(market, end, priced, len(members))),
@@ -74,8 +76,8 @@ def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
 
 # Fields on which rows after the alarm have no bearing; the others are final with the record.
 AT_THE_ALARM = (
-    "onset", "detected_at", "breadth_p_value", "source", "source_identified", "source_basis", "exit_law", "notional",
-    "evidence",
+    "onset", "detected_at", "breadth_p_value", "breadth_p_horizon", "source", "source_identified", "source_basis",
+    "exit_law", "notional", "evidence", "corroborated",
 )  # fmt: skip
 NO_FACTS = ("known_at", "field_known_at", "name", "reference")
 
