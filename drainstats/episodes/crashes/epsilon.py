@@ -76,7 +76,7 @@ def drawdowns(
     >>> import drainstats as ds
     >>> found = ds.drawdowns([100.0, 98.0, 98.5, 95.0, 97.0, 99.0], epsilon=0.01)
     >>> found[["onset", "extremum", "detected_at", "moves"]].iloc[0].tolist()
-    [0.0, 3.0, 4.0, 3]
+    [0.0, 3.0, 4.0, 3.0]
     """
     check_option("direction", direction, WAYS)
     if isinstance(epsilon, bool) or not (np.isfinite(epsilon) and epsilon >= 0):
