@@ -186,15 +186,19 @@ def _read(name: str, table: Any, known_by: Any) -> _Coin:
 def _known(table: pd.DataFrame) -> pd.DatetimeIndex:
     if "available_at" in table:
         return pd.DatetimeIndex(in_utc(pd.DatetimeIndex(table["available_at"])))
-    # The length of a row is taken from the first ones, so that later rows do not move it.
-    steps = np.diff(table.index[:10])
-    return table.index + (pd.Timedelta(np.median(steps)) if len(steps) else pd.Timedelta(0))
+    return table.index + _step(table.index)
+
+
+def _step(index: pd.DatetimeIndex) -> pd.Timedelta:
+    """The length of a row, from the first ones, so that later rows do not move it."""
+    steps = np.diff(index[:10])
+    return pd.Timedelta(np.median(steps)) if len(steps) else pd.Timedelta(0)
 
 
 def _window(coin: _Coin, onset: Any, last: Any) -> tuple[int, int]:
     """First and last row whose time overlaps the window; the coin's rows may be longer than the panel's bars."""
-    first = int(coin.index.searchsorted(onset, side="right")) - 1
-    return max(first, 0), int(coin.index.searchsorted(last, side="right")) - 1
+    first = int(coin.index.searchsorted(onset - _step(coin.index), side="right"))
+    return first, int(coin.index.searchsorted(last, side="right")) - 1
 
 
 def _supply(coin: _Coin, onset: Any, last: Any) -> tuple[float, float] | None:
@@ -206,8 +210,8 @@ def _supply(coin: _Coin, onset: Any, last: Any) -> tuple[float, float] | None:
 
 
 def _at(coin: _Coin, last: Any) -> dict[str, float]:
-    row = int(coin.index.searchsorted(last, side="right")) - 1
-    return {} if row < 0 else {str(v): float(d) for v, d in coin.venues.iloc[row].items()}
+    first, row = _window(coin, last, last)
+    return {} if row < first else {str(v): float(d) for v, d in coin.venues.iloc[row].items()}
 
 
 def _row(coin: _Coin, onset: Any, last: Any, baseline: pd.Timedelta) -> tuple[float, ...]:
@@ -227,25 +231,32 @@ def _row(coin: _Coin, onset: Any, last: Any, baseline: pd.Timedelta) -> tuple[fl
 def _placebo(x: FloatArray, start: int, first: int, end: int) -> tuple[float, int]:
     """Rank of the window's studentised mean among earlier windows of its length, and their number."""
     length = end - first + 1
-    if length < 1:
+    start = max(start, first - length + 1 - MOST_PLACEBOS - BEFORE, 0)
+    if length < 1 or first - start < BEFORE + length:
         return float("nan"), 0
-    starts = np.arange(max(start + LEAST_BEFORE, first - length + 1 - MOST_PLACEBOS), first - length + 1)
-    statistic = _studentised(x, first, length, start)
-    placebos = np.array([_studentised(x, int(s), length, start) for s in starts])
+    # The last window is the one looked at; those that overlap it are no placebos.
+    statistics = _studentised(x[start : end + 1], length)
+    placebos = statistics[: len(statistics) - length]
     placebos = placebos[np.isfinite(placebos)]
-    if not np.isfinite(statistic) or len(placebos) < 1 / LEVEL - 1:
+    if not np.isfinite(statistics[-1]) or len(placebos) < 1 / LEVEL - 1:
         return float("nan"), len(placebos)
-    return float((1 + np.count_nonzero(placebos >= statistic)) / (1 + len(placebos))), len(placebos)
+    return float((1 + np.count_nonzero(placebos >= statistics[-1])) / (1 + len(placebos))), len(placebos)
 
 
-def _studentised(x: FloatArray, first: int, length: int, start: int) -> float:
-    before = x[max(first - BEFORE, start, 0) : first]
-    before, inside = before[np.isfinite(before)], x[first : first + length]
-    inside = inside[np.isfinite(inside)]
-    if len(before) < LEAST_BEFORE or not len(inside):
-        return float("nan")
-    middle, spread = float(np.median(before)), float(before.std())
-    return (float(inside.mean()) - middle) / spread if spread > 1e-12 * max(abs(middle), 1e-300) else float("nan")
+def _studentised(x: FloatArray, length: int) -> FloatArray:
+    """For every window that has `BEFORE` rows before it: its mean, less their median, over their standard deviation."""
+    before = np.lib.stride_tricks.sliding_window_view(x[: len(x) - length], BEFORE)
+    inside = np.lib.stride_tricks.sliding_window_view(x[BEFORE:], length)
+    out = np.full(len(inside), np.nan)
+    use = (np.isfinite(before).sum(axis=1) >= LEAST_BEFORE) & np.isfinite(inside).any(axis=1)
+    if not use.any():
+        return out
+    middle, spread = np.nanmedian(before[use], axis=1), np.nanstd(before[use], axis=1)
+    moves = spread > 1e-12 * np.maximum(np.abs(middle), 1e-300)
+    out[use] = np.divide(
+        np.nanmean(inside[use], axis=1) - middle, spread, out=np.full(len(middle), np.nan), where=moves
+    )
+    return out
 
 
 def _pattern(coins: pd.DataFrame, net: float, tolerance: float) -> str:
