@@ -21,18 +21,19 @@ says when they were final.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.detection.evidence import BeyondVolatility, Corroboration, ForcedSales, median_excess
+from drainstats.episodes.detection.evidence import Corroboration, ForcedSales, beyond_volatility
 from drainstats.episodes.detection.market import Market, from_panel, from_table
 from drainstats.episodes.detection.record import record
 from drainstats.episodes.detection.remarks import remarks
 from drainstats.episodes.detection.spans import Rules, Span, find_spans
-from drainstats.episodes.detection.stress import Stress, measure_stress, window_starts
+from drainstats.episodes.detection.stress import measure_stress, window_starts
 from drainstats.episodes.episode import Episode
 from drainstats.errors import DataError, OptionError, check_number, check_option, check_whole
 from drainstats.panel.panel import LiquidityPanel
@@ -182,20 +183,17 @@ def detect_episodes(
     assets, needed = market.illiquidity.shape[1], max(min_assets, 2)
     if assets < needed:
         raise DataError(f"{assets} asset(s) came; breadth needs at least {needed}: add assets to the panel.")
-
-    def stress_of(table: pd.DataFrame) -> Stress:
-        return measure_stress(
-            table,
-            baseline=rules.baseline,
-            min_baseline=min_baseline,
-            line=rules.line,
-            min_assets=min_assets,
-            stale=stale,
-            within=within,
-            slots=market.slots,
-        )
-
-    stress = stress_of(market.illiquidity)
+    measured = functools.partial(
+        measure_stress,
+        baseline=rules.baseline,
+        min_baseline=min_baseline,
+        line=rules.line,
+        min_assets=min_assets,
+        stale=stale,
+        within=within,
+        slots=market.slots,
+    )
+    stress = measured(market.illiquidity)
     if not np.isfinite(stress.breadth).any():
         raise DataError(
             f"No bar has a baseline: of {len(market.illiquidity)} rows, {min_baseline} of the same time of day "
@@ -206,12 +204,7 @@ def detect_episodes(
     if kind == "forced" and market.forced is not None:
         sought = ForcedSales(market.forced, forced_times)
     elif kind == "volatility" and market.volatility is not None:
-        moved = stress_of(market.volatility)
-        sought = BeyondVolatility(
-            median_excess(stress.excess, stress.observed, min_assets),
-            median_excess(moved.excess, moved.observed, min_assets),
-            min_baseline,
-        )
+        sought = beyond_volatility(stress, measured(market.volatility), min_assets, min_baseline)
     spans = find_spans(stress, starts, rules, sought)
     spans = [replace(span, notes=remarks(market, stress, rules, span, sought)) for span in spans]
     return [record(_as_seen(market, span, sought), stress, rules, span) for span in spans]
@@ -255,16 +248,10 @@ def _duration(name: str, value: Any, least: int = 0) -> pd.Timedelta:
 
 
 def _check(rules: Rules) -> None:
-    for name, least in (
-        ("min_baseline", 1),
-        ("quiet", 1),
-        ("flash_bars", 1),
-        ("min_assets", 1),
-        ("lead", 0),
-        ("refractory", 0),
-        ("horizon", 1),
-    ):
-        check_whole(name, getattr(rules, name), least)
+    for name in ("min_baseline", "quiet", "flash_bars", "min_assets", "horizon"):
+        check_whole(name, getattr(rules, name), 1)
+    for name in ("lead", "refractory"):
+        check_whole(name, getattr(rules, name), 0)
     for name, low in (("line", 0.0), ("calm", -float("inf")), ("notional", 0.0)):
         check_number(name, getattr(rules, name), low)
     if rules.common_line != 0:

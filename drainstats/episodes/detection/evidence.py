@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.detection.stress import MAD_TO_SIGMA, row_median
+from drainstats.episodes.detection.stress import MAD_TO_SIGMA, Stress, row_median
 from drainstats.typing import FloatArray, IntArray
 
 FORCED = "forced sales"
@@ -58,8 +58,8 @@ class ForcedSales:
     name: str = FORCED
 
     def unknown(self, row: int) -> bool:
-        """Whether the row says nothing."""
-        return bool(np.isnan(self.share[row, 0]))
+        """Whether the row says nothing: no feed, or one that has shown nothing yet."""
+        return bool(np.isnan(self.share[row, 0]) or not (self.share[: row + 1, 1] > 0).any())
 
     def holds(self, row: int, earlier: IntArray, which: int = 0) -> bool:
         """Whether forced sales of a row are rare among the earlier ones."""
@@ -125,6 +125,7 @@ def forced_share(liquidations: pd.DataFrame, money: pd.DataFrame) -> FloatArray:
     return share
 
 
-def median_excess(excess: FloatArray, observed: IntArray, min_assets: int) -> FloatArray:
-    """Median over assets (T,) of what stands above baseline (T, N); NaN where too few have one."""
-    return np.where(observed >= min_assets, row_median(excess), np.nan)
+def beyond_volatility(books: Stress, ranges: Stress, min_assets: int, least: int) -> BeyondVolatility:
+    """What volatility leaves of thin books, from the stress of both; rows of fewer than ``min_assets`` say nothing."""
+    excess, moved = (np.where(s.observed >= min_assets, row_median(s.excess), np.nan) for s in (books, ranges))
+    return BeyondVolatility(excess, moved, least)

@@ -37,6 +37,7 @@ def test_a_drain_is_dated_by_the_first_forced_sales():
         market = simulated(seed, family="seasonal")
         (e,) = at(ds.detect_episodes(market.panel), market.truth.onset)
         assert e.evidence == "book depth, forced sales"
+        assert e.corroborated
         assert abs((e.onset - market.truth.onset).days) <= 1
         assert e.detected_at > market.truth.onset
 
@@ -112,10 +113,11 @@ def test_thinness_that_volatility_explains_does_not_count():
 def test_a_feed_that_was_down_at_the_drain_is_flagged():
     market = simulated(1, depth=(0.02, 0.1))
     sold = market.panel["liquidations"]
-    sold.iloc[430:] = np.nan
-    (e,) = at(ds.detect_episodes(changed(market.panel, liquidations=sold)), market.truth.onset, bars=5)
-    assert e.evidence == "book depth"
-    assert any("forced sales could not be asked for" in n for n in e.notes)
+    for silent in (sold.iloc[:430].reindex(sold.index), 0 * sold):
+        (e,) = at(ds.detect_episodes(changed(market.panel, liquidations=silent)), market.truth.onset, bars=5)
+        assert e.evidence == "book depth"
+        assert not e.corroborated
+        assert any("forced sales could not be asked for" in n for n in e.notes)
 
 
 def test_an_outage_at_the_trough_and_zero_depth_are_flagged():
