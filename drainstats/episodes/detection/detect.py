@@ -93,7 +93,7 @@ def detect_episodes(
         How far apart two times of day may lie whose bars are compared: "1h" borrows from neighbouring bars where
         histories are short, "12h" compares all bars with each other, as a single day of minutes needs.
     stale : int, default 10
-        From the so-manieth equal reading in a row on, an asset counts as not observed.
+        Length of a run of equal readings from which on an asset counts as not observed: a feed that stands still.
     line : float, optional
         Robust standard deviations above the baseline at which an asset counts as drained. Default: 3;
         2 where forced sales corroborate, 2.5 where depth beyond volatility does.
@@ -116,13 +116,14 @@ def detect_episodes(
     refractory : int, default 0
         Bars after the end of an episode became known in which no alarm is raised.
     lead : int, default 5
-        Bars before the onset in which an asset that stayed above the line may have arrived first.
+        Bars before the onset in which an asset that stayed above the line may have arrived first, and bars before the
+        alarm in which the evidence may lie.
     flash_bars : int, default 5
         An episode that ends within so many bars is a ``flash``; a longer one a ``bleed``; an open one a ``regime``.
     min_assets : int, default 2
         Assets with a baseline that a bar needs.
     notional : float, default 1e6
-        Position, in quote currency, whose exit cost is given (square-root law; panels with volume only).
+        Position, in quote currency, whose exit cost is given (from the book, else by the square-root law).
     available_at : Series, optional
         For a table: when each row was known, with the labels of the table or in the order of its rows. By default a
         bar is known when the next one starts.
