@@ -16,7 +16,7 @@ from drainstats.typing import BoolArray, FloatArray, IntArray
 CASH, COINS = range(2)
 # States of an asset, of an asset on a venue, of the coin on a venue, of the market.
 MARKET, FLOW_LOSS, VOLATILITY_LOSS, CLOSED = range(4)
-PRICE, UNITS, MONEY, SELLERS = range(4)
+PRICE, UNITS, MONEY = range(3)
 COIN, COINS_SOLD = range(2)
 LOAD, TRIGGERED, FLOW, FUND, HAIRCUT = range(5)
 
@@ -66,7 +66,7 @@ def cascade(
     passing part of log prices, measured over usual variance, log depth lost to volatility, to sales, for good (K,); the
     venues' gaps, the last impacts, prices now (of fills, after the sales) and without those impacts (K, V); the coin's
     premium (V,); accounts called, and selling (N,). Out, with the states named above: asset (T, K, 4),
-    book (T, K, V, 4), coin (T, V, 2), line (T, 5).
+    book (T, K, V, 3), coin (T, V, 2), line (T, 5).
     """
     minutes, assets, venues = gap.shape
     w, fund, haircut, all_depth = 0.0, p.fund, 0.0, 0.0
@@ -121,9 +121,8 @@ def cascade(
                 if closes:
                     asset[t, k, CLOSED] += position[j, k] * mark[k, v]
                     position[j, k], pledged[j, k] = 0.0, 0.0
-                elif position[j, k] + pledged[j, k] > 0.0:
+                else:
                     book[t, k, v, UNITS] += p.theta * (position[j, k] + pledged[j, k])
-                    book[t, k, v, SELLERS] += 1.0
         all_sold = 0.0
         for k in range(assets):
             left = depth[k] * max(p.floor, math.exp(-volatile[k] - max(lost[k] + p.tilt * w, stayed[k])))

@@ -36,9 +36,9 @@ class States:
     """The noise-free states at the end of each minute; their columns are named in `drainstats.kernels.cascade`.
 
     asset (T, K, 4) : log price of all venues together, log depth lost to forced flow, to volatility, money closed off
-    the book; book (T, K, V, 4) : log price of the venue, units sold, money they brought, accounts that sold; coin
-    (T, V, 2) : price of the coin, coins sold; line (T, 5) : makers' risk in use, positions called because of the last
-    minute's forced sales, money into the coin, insurance fund, what winners lost to deficits; accounts : at the end.
+    the book; book (T, K, V, 3) : log price of the venue, units sold, money they brought; coin (T, V, 2) : price of the
+    coin, coins sold; line (T, 5) : makers' risk in use, positions called because of the last minute's forced sales, money
+    into the coin, insurance fund, what winners lost to deficits; accounts : at the end.
     """
 
     asset: FloatArray
@@ -80,7 +80,7 @@ def play(settings: Settings, books: Books, accounts: Accounts, news: News) -> St
     """Run the market."""
     minutes, assets, venues = news.gap.shape
     end = accounts.copy()
-    asset, book = np.zeros((minutes, assets, 4)), np.zeros((minutes, assets, venues, 4))
+    asset, book = np.zeros((minutes, assets, 4)), np.zeros((minutes, assets, venues, 3))
     coin, line = np.zeros((minutes, venues, 2)), np.zeros((minutes, 5))
     cascade(
         settings.rules(float(books.depth.sum())), news.move, news.gap, news.down, news.run,

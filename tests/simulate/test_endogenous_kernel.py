@@ -19,7 +19,6 @@ from drainstats.kernels.cascade import (
     MARKET,
     MONEY,
     PRICE,
-    SELLERS,
     TRIGGERED,
     UNITS,
     VOLATILITY_LOSS,
@@ -61,7 +60,7 @@ def twin(settings, books, accounts, news):
         0.0,
     )
     fund, haircut, called = p.fund, 0.0, np.zeros(len(q), dtype=bool)
-    keys = ("market", "price", "flow", "wide", "load", "units", "money", "sellers", "closed", "called", "coin", "coins",
+    keys = ("market", "price", "flow", "wide", "load", "units", "money", "closed", "called", "coin", "coins",
             "into", "fund", "haircut")  # fmt: skip
     out = {key: [] for key in keys}
     for t in range(minutes):
@@ -90,7 +89,6 @@ def twin(settings, books, accounts, news):
         q[ruined], c[ruined], cash[ruined], coins[ruined] = 0, 0, 0, 0
         selling = short & ~ruined
         units = np.stack([settings.theta * (q + c)[selling & (where == v)].sum(0) for v in range(venues)], axis=1)
-        sellers = np.stack([((q + c)[selling & (where == v)] > 0).sum(0) for v in range(venues)], axis=1)
         left = depth * np.maximum(settings.floor, np.exp(-y - np.maximum(x + settings.tilt * w, scarred)))
         impact = -np.minimum(0.01 * units * price / (part * left[:, None]), settings.cap)
         fill = price * np.exp(impact / 2)
@@ -115,7 +113,7 @@ def twin(settings, books, accounts, news):
         change = news.run[t] + 0.01 * sign * into / p.coin_depth - push
         peg = np.maximum(2 ** (-1 / settings.coin_half_life) * peg + change, -0.95)
         row = {"market": f + m, "price": (f + m)[:, None] + u, "flow": flow_loss, "wide": y, "load": w, "units": units,
-               "money": units * fill, "sellers": sellers, "coin": 1 + peg, "coins": stable, "into": sign * into,
+               "money": units * fill, "coin": 1 + peg, "coins": stable, "into": sign * into,
                "fund": fund, "haircut": haircut}  # fmt: skip
         for key, value in row.items():
             out[key].append(value)
@@ -131,7 +129,6 @@ def test_the_kernel_is_its_twin(case):
     pairs = {key: states.asset[..., column] for key, column in columns.items()}
     pairs |= {"price": states.book[..., PRICE], "units": states.book[..., UNITS], "money": states.book[..., MONEY]}
     pairs |= {
-        "sellers": states.book[..., SELLERS],
         "coin": states.coin[..., COIN],
         "coins": states.coin[..., COINS_SOLD],
     }
@@ -168,7 +165,6 @@ def test_a_forced_sale_by_hand():
     impact = -0.01 * 954 / 4000
     book, asset = states.book[1, 0, 0], states.asset
     assert book[UNITS] == pytest.approx(100)
-    assert book[SELLERS] == 1
     assert book[MONEY] == pytest.approx(954 * np.exp(impact / 2))
     assert book[PRICE] == pytest.approx(np.log(9.54) + impact)
     assert states.line[1, LOAD] == pytest.approx(0.62 * 954 / 10_000)
