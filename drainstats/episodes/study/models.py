@@ -122,7 +122,7 @@ class ExpectedModel:
         values : (T, N)
         assets : (n,)
             Column of each unit.
-        rows : (W, n)
+        rows : (..., W, n)
             Rows of each unit from the first of its estimation window to the last of its event window; -1 where there
             is none.
         offsets : Offsets
@@ -131,14 +131,16 @@ class ExpectedModel:
         """
         lead = offsets.window[0] - offsets.estimation[0]
         y = np.where(rows >= 0, values[rows, assets], np.nan)
-        inside, ahead = slice(offsets.length), slice(lead, None)
+        inside, ahead = y[..., : offsets.length, :], y[..., lead:, :]
         if weights is not None:
-            return conditional_sample(y, np.empty((len(y), 0)), offsets, min_rows, weights)
+            return conditional_sample(y, np.empty((*y.shape[:-1], 0)), offsets, min_rows, weights)
         if self.name == "seasonal":
-            classes = self.classes[rows]
-            return seasonal_sample(y[inside], y[ahead], (classes[inside], classes[ahead]), min_rows)
+            clock = self.classes[rows]
+            classes = (clock[..., : offsets.length, :], clock[..., lead:, :])
+            return seasonal_sample(inside, ahead, classes, min_rows)
         x = self.x[rows]
-        return linear_sample(Windows(y[inside], y[ahead], x[inside], x[ahead]), min_rows, self.name not in UNFITTED)
+        windows = Windows(inside, ahead, x[..., : offsets.length, :, :], x[..., lead:, :, :])
+        return linear_sample(windows, min_rows, self.name not in UNFITTED)
 
 
 def joined(parts: list[EventSample]) -> EventSample:

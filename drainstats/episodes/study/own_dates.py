@@ -36,6 +36,8 @@ OWN = "own dates"
 """What events on different dates are called together."""
 _MOST = 500
 """Placebo shifts; from a longer history they are taken at even steps."""
+_NUMBERS = 2**21
+"""Rows of units that are held at once."""
 _JOINT = 10
 """Rows that two units must have in common for a correlation of their own."""
 
@@ -297,42 +299,48 @@ def _placebos(
     lead, n = plan.offsets.window[0] - plan.offsets.estimation[0], len(assets)
     taken = np.zeros((len(data.index), len(data.columns)), dtype=np.bool_)
     taken[events[lead:], assets] = True
-    kept, parts = [], []
-    for shift in shifts:
-        aims = zip(assets, calendar - shift, strict=True)
-        starts = np.array([np.searchsorted(own[int(a)], aim, side="right") - 1 for a, aim in aims], dtype=np.int64)
+    parts: list[tuple[IntArray, FloatArray, EventSample]] = []
+    for block in np.array_split(shifts, max(1, -(-len(shifts) * n * len(events) // _NUMBERS))):
+        aims = calendar - block[:, None]
+        starts = np.stack([np.searchsorted(own[int(a)], aims[:, k], side="right") - 1 for k, a in enumerate(assets)], 1)
         rows = _rows(own, assets, starts, plan.offsets)
-        ahead = rows[lead:]
-        possible = (starts >= 0) & (ahead >= 0).all(axis=0) & ~taken[ahead, assets].any(axis=0)
-        possible &= (rows[: plan.offsets.length] >= 0).sum(axis=0) >= plan.min_rows
-        if 2 * possible.sum() < n:
+        ahead = rows[:, lead:]
+        possible = (starts >= 0) & (ahead >= 0).all(axis=1) & ~taken[ahead, assets].any(axis=1)
+        possible &= (rows[:, : plan.offsets.length] >= 0).sum(axis=1) >= plan.min_rows
+        enough = np.flatnonzero(possible.sum(axis=1) >= max(2.0, n / 2))
+        if not len(enough):
             continue
+        rows = rows[enough]
         sample = data.model.at_rows(data.values, assets, rows, plan.offsets, plan.min_rows, fixed)
-        sample = replace(sample, usable=sample.usable & possible)
-        if 2 * sample.usable.sum() < n or sample.usable.sum() < 2:
-            continue
-        kept.append(shift)
-        parts.append((data.values[ahead, assets], _in_calendar(sample, rows, plan.offsets)))
-    return _gathered(np.array(kept, dtype=np.int64), parts, plan.offsets.span, n)
+        sample = replace(sample, usable=sample.usable & possible[enough])
+        calendars = [calendar_correlation(_at(sample, k), rows[k], plan.offsets) for k in range(len(enough))]
+        thin = replace(sample, estimation=np.empty(0), correlation=np.array(calendars))
+        parts.append((block[enough], data.values[rows[:, lead:], assets], thin))
+    return _gathered(parts, plan.offsets.span, n)
+
+
+def _at(sample: EventSample, k: int) -> EventSample:
+    """One date of a run."""
+    return EventSample(*(getattr(sample, f.name)[k] for f in fields(EventSample)))
 
 
 def _gathered(
-    shifts: IntArray, parts: list[tuple[FloatArray, EventSample]], m: int, n: int
+    parts: list[tuple[IntArray, FloatArray, EventSample]], m: int, n: int
 ) -> tuple[IntArray, DateStatistics, PlaceboWindows]:
+    """Shifts at which at least half of the units have a statistic, one behind the other."""
+    none = np.empty(0)
     if not parts:
-        nothing = np.empty(0)
         windows = PlaceboWindows(
-            np.empty((0, m, n)), np.empty((0, m, n)), np.empty((0, n)), np.empty((0, n), bool), nothing
+            np.empty((0, m, n)), np.empty((0, m, n)), np.empty((0, n)), np.empty((0, n), bool), none
         )
-        return shifts, DateStatistics(*(nothing for _ in fields(DateStatistics))), windows
+        return none.astype(np.int64), DateStatistics(*(none for _ in fields(DateStatistics))), windows
     names = ("event", "total_error", "usable", "correlation")
-    stacks = {name: np.stack([np.asarray(getattr(s, name)) for _, s in parts]) for name in names}
-    windows = PlaceboWindows(np.stack([o for o, _ in parts]), **stacks)
-    thin = replace(parts[0][1], **stacks)
-    found = statistics_of(thin)
-    sound = np.flatnonzero(np.isfinite(found.kp))
+    stacks = {name: np.concatenate([getattr(s, name) for *_, s in parts]) for name in names}
+    windows = PlaceboWindows(np.concatenate([o for _, o, _ in parts]), **stacks)
+    found = statistics_of(replace(parts[0][2], **stacks))
+    sound = np.flatnonzero(np.isfinite(found.kp) & (found.n_assets >= max(2.0, n / 2)))
     kept = PlaceboWindows(*(getattr(windows, f.name)[sound] for f in fields(PlaceboWindows)))
-    return shifts[sound], found.take(sound), kept
+    return np.concatenate([b for b, *_ in parts])[sound], found.take(sound), kept
 
 
 def _windows(again: Any) -> PlaceboWindows:
