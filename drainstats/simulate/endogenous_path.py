@@ -37,8 +37,8 @@ class States:
 
     asset (T, K, 4) : log price of all venues together, log depth lost to forced flow, to volatility, money closed off
     the book; book (T, K, V, 3) : log price of the venue, units sold, money they brought; coin (T, V, 2) : price of the
-    coin, coins sold; line (T, 5) : makers' risk in use, positions called because of the last minute's forced sales, money
-    into the coin, insurance fund, what winners lost to deficits; accounts : at the end.
+    coin, coins sold; line (T, 5) : makers' risk in use, positions called because of the last minute's forced sales,
+    money into the coin, insurance fund, what winners lost to deficits; accounts : at the end.
     """
 
     asset: FloatArray
