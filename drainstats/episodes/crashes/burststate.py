@@ -82,7 +82,7 @@ class DriftBurst(BurstOptions):
             head, rings = self._head.copy(), self._rings.copy()
         if not np.isfinite(second) or (head[kernel.COUNT] > 0 and second < head[kernel.LAST]):
             raise DataError(f"The time {time!s} comes before the last one; prices go in by time.")
-        moment, raw = np.array([second]), np.empty((1, 5))
+        moment, raw = np.array([second]), np.full((1, 5), np.nan)
         known = np.array([log_price], dtype=np.float64)[: 0 if np.isnan(log_price) else 1]
         kernel.burst(moment[: len(known)], known, moment, self.numbers(), head, rings, raw)
         return replace(self, _head=head, _rings=rings, _origin=origin, _row=self.scaled(raw)[0])

@@ -168,7 +168,7 @@ def drift_burst(
 def _one(seconds: FloatArray, values: FloatArray, tests: FloatArray, options: BurstOptions) -> FloatArray:
     from drainstats.kernels import driftburst as kernel
 
-    raw = np.empty((len(tests), 5))
+    raw = np.full((len(tests), 5), np.nan)
     kernel.burst(seconds, values, tests, options.numbers(), *options.empty_state(), raw)
     return options.scaled(raw)
 

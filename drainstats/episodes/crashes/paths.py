@@ -85,6 +85,8 @@ def price_paths(prices: Any, times: Any = None, name: str = "log_price", *, posi
     if len(index) != len(table):
         raise DataError(f"times has {len(index)} rows, {name} {len(table)}: give one a row.")
     wide = as_wide(table.set_axis(pd.RangeIndex(len(table))) if labelled else table, name)
+    if not len(wide.columns):
+        raise DataError(f"{name} has no columns; pass at least one series of prices.")
     if np.isinf(wide.values).any():
         raise DataError(f"{name} has infinite numbers; set them to missing.")
     if positive and (wide.values <= 0).any():

@@ -180,7 +180,7 @@ def test_rows_do_not_move_once_they_are_known():
     path = crash().iloc[5000:9000:4]
     path *= np.exp(1e-3 * np.random.default_rng(3).standard_t(3, 1000).cumsum() * 0.1)
     assert len(final(path)) >= 3
-    assert_causal(final, path, cuts=40, min_rows=200)
+    assert_causal(final, path, cuts=25, min_rows=200)
 
 
 def test_bad_input_is_a_sentence():

@@ -38,6 +38,13 @@ def test_time_sign_and_size_of_the_jump():
     np.testing.assert_allclose(scaled["statistic"], found["statistic"]["up"], rtol=1e-8)
 
 
+def test_the_last_window_of_prices_says_the_same_of_the_last_row():
+    # So that a feed needs to keep only those.
+    path = R.cumsum()
+    whole, last = ds.lee_mykland(path, window=50), ds.lee_mykland(path[-52:], window=50)
+    np.testing.assert_allclose(last.iloc[-1].astype(float), whole.iloc[-1].astype(float), rtol=1e-12)
+
+
 def test_share_of_days_with_a_false_call():
     """1000 blocks of 78 normal returns: nominal 5 %, the local volatility from 270 noisy products."""
     jump = ds.lee_mykland(np.random.default_rng(4).normal(0, 1e-3, 78 * 1004).cumsum(), 270, 0.05, family=78)["jump"]
