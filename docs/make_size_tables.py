@@ -14,14 +14,23 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.study.abnormal import Offsets
-from drainstats.episodes.study.commondate import date_statistics, placebo_p_value
+from drainstats.episodes.study.commondate import date_statistics, placebo_p_value, statistics_of
+from drainstats.episodes.study.models_linear import Windows, linear_sample
+from drainstats.episodes.study.sample import EventSample
+from drainstats.episodes.study.testing import ranks
+from drainstats.episodes.study.testing.registry import BAR, TESTS
 
 SEED = 20200312
 REPLICATIONS = 5000
-CORE_REPLICATIONS = 20000
+LARGE_REPLICATIONS = 2000
+"""Of the market of 100 assets."""
 PLACEBOS = 199
-CHUNK = 125
+CHUNK = 25
+MIN_ROWS = 120
 TABLE = pathlib.Path(__file__).with_name("size_tables.md")
+DEFAULTS = ("studentized_placebo", "kp_bmp")
+BATTERY = tuple(name for name in TESTS if name not in DEFAULTS)
+COLUMNS = (*DEFAULTS, "kp_bmp, normal law", *BATTERY)
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,11 @@ class Jump:
     own: float = 1.0
     shift: float = 0.0
 
+    def __str__(self) -> str:
+        if self.shift:
+            return f"shift {self.shift:g}"
+        return f"×{self.common:g}" if self.common == self.own else f"common ×{self.common:g}, own ×{self.own:g}"
+
 
 def draw(rng: np.random.Generator, shape: tuple[int, ...], errors: str) -> np.ndarray:
     """Standardised errors, normal or Student t with six degrees of freedom."""
@@ -91,153 +105,237 @@ def parts(market: Market, replications: int, rng: np.random.Generator) -> tuple[
     return common, own
 
 
-def p_values(market: Market, jumps: list[Jump], replications: int, rng: np.random.Generator) -> list[pd.DataFrame]:
+def sample_of(market: Market, jumps: list[Jump], common: np.ndarray, own: np.ndarray) -> EventSample:
+    """The event date under every jump, arrays (replications, jumps, ...); estimation rows are the same for all."""
+    low, high = (market.event + offset for offset in market.offsets.estimation)
+    rows = slice(market.event + market.window[0], market.event + market.window[1] + 1)
+    before = (common[:, low : high + 1] + own[:, low : high + 1])[:, None]
+    event = np.stack([j.common * common[:, rows] + j.own * own[:, rows] + j.shift for j in jumps], axis=1)
+    none = [np.empty((size, 1, 0)) for size in (before.shape[-2], event.shape[-2])]
+    return linear_sample(Windows(before, event, *none), MIN_ROWS)
+
+
+def battery(sample: EventSample, seed: int) -> dict[str, np.ndarray]:
+    """p-values of the tests beside the defaults. The estimation rows are ranked once for the four that rank them."""
+    within = ranks.column_ranks(sample.estimation)
+    ranked = {name: TESTS[name].run(sample, within) for name in ("rank", "modified_rank", "grank_t", "grank_z")}
+    return {name: (ranked[name] if name in ranked else TESTS[name](sample, seed)).p_value for name in BATTERY}
+
+
+def p_values(
+    market: Market, jumps: list[Jump], replications: int, rng: np.random.Generator, defaults_only: bool = False
+) -> list[pd.DataFrame]:
     """A frame a jump, a row a simulated market: p-values, and whether the common share passed its limit."""
-    from scipy.special import ndtr, stdtr
+    from scipy.special import ndtr
 
     common, own = parts(market, replications, rng)
-    placebo = date_statistics(common + own, market.offsets, 250, market.placebos, min_rows=120)
-    frames = []
-    for jump in jumps:
-        values = common + own
-        rows = slice(market.event + market.window[0], market.event + market.window[1] + 1)
-        values[:, rows] = jump.common * common[:, rows] + jump.own * own[:, rows] + jump.shift
-        at = date_statistics(values, market.offsets, market.event, 1, min_rows=120)
-        ranked, _, _ = placebo_p_value(at.p_value[:, 0], placebo.p_value)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "studentized_placebo": ranked,
-                    "kp_bmp": at.p_value[:, 0],
-                    "kp_bmp_normal": 2 * ndtr(-np.abs(at.kp[:, 0])),
-                    "bmp": 2 * stdtr(at.n_assets[:, 0] - 1, -np.abs(at.bmp[:, 0])),
-                    "warned": (at.common_share > at.common_share_limit)[:, 0],
-                }
-            )
-        )
-    return frames
+    placebo = date_statistics(common + own, market.offsets, 250, market.placebos, min_rows=MIN_ROWS)
+    sample = sample_of(market, jumps, common, own)
+    at = statistics_of(sample)
+    ranked, _, _ = placebo_p_value(at.p_value, placebo.p_value[:, None])
+    found = {
+        "studentized_placebo": ranked,
+        "kp_bmp": at.p_value,
+        "kp_bmp, normal law": 2 * ndtr(-np.abs(at.kp)),
+        "warned": at.common_share > at.common_share_limit,
+    }
+    found |= {} if defaults_only else battery(sample, int(rng.integers(2**31)))
+    return [pd.DataFrame({name: values[:, j] for name, values in found.items()}) for j in range(len(jumps))]
 
 
-def rates(market: Market, jumps: list[Jump], replications: int) -> pd.DataFrame:
-    """Shares of simulated markets that each test rejects at 5 %, a row a jump; ``warned`` is the share warned of."""
-    rng = np.random.default_rng([SEED, zlib.crc32(repr(market).encode())])
-    sizes = [min(CHUNK, replications - done) for done in range(0, replications, CHUNK)]
-    chunks = [p_values(market, jumps, size, rng) for size in sizes]
+def rates(market: Market, jumps: list[Jump], replications: int, defaults_only: bool = False) -> pd.DataFrame:
+    """Shares of simulated markets that each test rejects at 5 %, a row a jump; ``warned`` is the share warned of.
+
+    The markets come in chunks, each with its own seed: fewer replications are the first of more.
+    """
+    key, chunks = zlib.crc32(repr(market).encode()), []
+    for chunk, done in enumerate(range(0, replications, CHUNK)):
+        rng = np.random.default_rng([SEED, key, chunk])
+        chunks.append(p_values(market, jumps, min(CHUNK, replications - done), rng, defaults_only))
     table = [pd.concat(frames) for frames in zip(*chunks, strict=True)]
-    tests = ["studentized_placebo", "kp_bmp", "kp_bmp_normal", "bmp"]
     # A p-value that is exactly 1/20, as a rank of 199 can be, rejects; the slack is for its last bit.
-    return pd.DataFrame([(t[tests] <= 0.05 + 1e-12).mean().to_dict() | {"warned": t["warned"].mean()} for t in table])
+    return pd.DataFrame([(t.drop(columns="warned") <= 0.05 + 1e-12).mean().to_dict() | warned(t) for t in table])
 
 
+def warned(table: pd.DataFrame) -> dict[str, float]:
+    """Share of markets in which `event_study` warns."""
+    return {"warned": float(table["warned"].mean())}
+
+
+CORE = [Market(rho, errors) for errors in ("normal", "t6") for rho in (0.0, 0.3, 0.6)]
 PROPORTIONAL = [Jump(1, 1), Jump(2, 2)]
 UNEQUAL = {0.3: [Jump(2, 1), Jump(3, 1)], 0.6: [Jump(3, 1.5)]}
 SHIFTS = [Jump(shift=s) for s in (0.5, 1.0, 2.0, 3.0)]
 OTHERS = {
-    "5 assets": (Market(0.3, "t6", n_assets=5), PROPORTIONAL),
-    "5 assets, normal errors": (Market(0.6, "normal", n_assets=5), PROPORTIONAL),
-    "100 assets": (Market(0.3, "t6", n_assets=100), PROPORTIONAL),
-    "window 0 to 4": (Market(0.3, "t6", window=(0, 4)), PROPORTIONAL),
-    "loadings from .5 to 1.5": (Market(0.3, "t6", loadings=0.5), PROPORTIONAL),
-    "three blocks": (Market(0.3, "t6", blocks=3), PROPORTIONAL),
-    "a tenth of the cells missing": (Market(0.3, "t6", missing=0.1), PROPORTIONAL),
-    "autoregression .5": (Market(0.3, "t6", memory=0.5), PROPORTIONAL),
-    "autoregression .9": (Market(0.3, "t6", memory=0.9), PROPORTIONAL),
-    "autoregression .5, window 0 to 4": (Market(0.3, "t6", memory=0.5, window=(0, 4)), PROPORTIONAL),
+    "5 assets": Market(0.3, "t6", n_assets=5),
+    "5 assets, normal errors": Market(0.6, "normal", n_assets=5),
+    "100 assets": Market(0.3, "t6", n_assets=100),
+    "window 0 to 4": Market(0.3, "t6", window=(0, 4)),
+    "loadings from .5 to 1.5": Market(0.3, "t6", loadings=0.5),
+    "three blocks": Market(0.3, "t6", blocks=3),
+    "a tenth of the cells missing": Market(0.3, "t6", missing=0.1),
+    "autoregression .5": Market(0.3, "t6", memory=0.5),
+    "autoregression .9": Market(0.3, "t6", memory=0.9),
+    "autoregression .5, window 0 to 4": Market(0.3, "t6", memory=0.5, window=(0, 4)),
 }
 
 
-def describe(market: Market, jump: Jump) -> dict[str, object]:
-    """The columns that name a design."""
-    shift = {"shift": jump.shift} if jump.shift else {}
-    return {"errors": market.errors, "correlation": market.rho, "common ×": jump.common, "own ×": jump.own} | shift
+def core(replications: int = REPLICATIONS, defaults_only: bool = False) -> pd.DataFrame:
+    """Rates on common dates: a row a design, labelled by errors, correlation and jump."""
+    rows = {}
+    for market in CORE:
+        jumps = PROPORTIONAL + UNEQUAL.get(market.rho, [])
+        for jump, (_, rate) in zip(jumps, rates(market, jumps, replications, defaults_only).iterrows(), strict=True):
+            rows[(market.errors, market.rho, str(jump))] = rate
+    return pd.DataFrame(rows).T.rename_axis(["errors", "correlation", "jump"])
 
 
-def block(designs: list[tuple[str, Market, list[Jump]]], replications: int) -> pd.DataFrame:
-    """Rates of several markets, one under the other, with the columns that name the design in front."""
-    rows = []
-    for name, market, jumps in designs:
-        for jump, (_, rate) in zip(jumps, rates(market, jumps, replications).iterrows(), strict=True):
-            rows.append(({"design": name} if name else {}) | describe(market, jump) | rate.to_dict())
-    return pd.DataFrame(rows)
+def proportional(table: pd.DataFrame) -> pd.DataFrame:
+    """The designs in which all variances jump by one factor."""
+    return table[~table.index.get_level_values("jump").str.startswith("common")]
 
 
-def core(replications: int = CORE_REPLICATIONS) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The designs with a bar (all variances jump by one factor), and those in which the common share rises."""
-    designs = [Market(rho, errors) for errors in ("normal", "t6") for rho in (0.0, 0.3, 0.6)]
-    both = block([("", m, PROPORTIONAL + UNEQUAL.get(m.rho, [])) for m in designs], replications)
-    equal = both["common ×"] == both["own ×"]
-    return both[equal].reset_index(drop=True), both[~equal].reset_index(drop=True)
+def others(replications: int = REPLICATIONS) -> pd.DataFrame:
+    """Rates on other markets: a row a market and jump."""
+    found = {}
+    for name, market in OTHERS.items():
+        number = min(replications, LARGE_REPLICATIONS) if market.n_assets > 50 else replications
+        found[name] = rates(market, PROPORTIONAL, number)
+    table = pd.concat({name: f.set_axis([str(j) for j in PROPORTIONAL]) for name, f in found.items()})
+    return table.rename_axis(["market", "jump"])
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """A Markdown table, rates in percent."""
-    shares = ["studentized_placebo", "kp_bmp", "kp_bmp_normal", "bmp", "warned"]
-    heads = {
-        "studentized_placebo": "studentised placebo",
-        "kp_bmp": "KP-BMP, t(n − 1)",
-        "kp_bmp_normal": "KP-BMP, normal",
-        "bmp": "BMP",
-        "warned": "common-share warning",
-    }
-    text = table.copy()
-    text[shares] = (100 * text[shares]).map("{:.1f} %".format)
-    text = text.rename(columns=heads).map(lambda v: f"{v:g}" if isinstance(v, float) else str(v))
-    lines = [list(text.columns), ["---"] * text.shape[1], *text.to_numpy().tolist()]
+def power(replications: int = REPLICATIONS) -> pd.DataFrame:
+    """Rates under shifts, t6 errors: a row a correlation and shift."""
+    found = {rho: rates(Market(rho, "t6"), SHIFTS, replications) for rho in (0.0, 0.3, 0.6)}
+    table = pd.concat({rho: f.set_axis([str(j) for j in SHIFTS]) for rho, f in found.items()})
+    return table.rename_axis(["correlation", "jump"])
+
+
+def failing(table: pd.DataFrame) -> dict[str, str]:
+    """Of the tests that leave the bar on a proportional design: where, in words."""
+    out = {}
+    # What is printed counts: rates to a tenth of a percent.
+    rated = proportional(table)[list(COLUMNS)].round(3)
+    wrong = rated.lt(BAR[0]) | rated.gt(BAR[1])
+    for name in [name for name in COLUMNS if wrong[name].any()]:
+        bad, rho = rated[name][wrong[name]], rated[name][wrong[name]].index.get_level_values("correlation")
+        jumps = bad.index.get_level_values("jump")
+        where = f"correlation {', '.join(f'{r:g}' for r in sorted(set(rho)))}"
+        where += " when variances jump" if set(jumps) == {"×2"} else ""
+        out[name] = f"⚠ {100 * rated[name].min():.0f} to {100 * rated[name].max():.0f} %; fails at {where}"
+    return out
+
+
+def markdown(table: pd.DataFrame, marks: dict[str, str], heads: list[str], first: str = "test") -> str:
+    """A Markdown table of rates in percent: a row a test, a column a design, ⚠ before tests with a mark."""
+    text = (100 * table[[*COLUMNS, "warned"]]).map("{:.1f}".format).T
+    names = [f"⚠ {name}" if name in marks else name for name in COLUMNS] + ["*common-share warning*"]
+    lines = [[first, *heads], ["---"] + ["---:"] * len(heads)]
+    lines += [[name, *row] for name, row in zip(names, text.to_numpy().tolist(), strict=True)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def verdicts(marks: dict[str, str]) -> str:
+    """A Markdown table: what each test is referred to and whether it holds on common dates."""
+    lines = ["| test | source | referred to | on common dates |", "| --- | --- | --- | --- |"]
+    lines.append("| studentized_placebo | this package | rank among placebo dates | holds |")
+    for name, test in TESTS.items():
+        lines.append(f"| {name} | {test.source} | {test.law} | {marks.get(name, 'holds')} |")
+    return "\n".join(lines)
 
 
 PAGE = """# How often the event-study tests reject
 
 One date that all assets share, nominal level 5 %, 20 assets, estimation rows −250 to −11, event window 0, {placebos}
-placebo dates; t6 is Student's t with six degrees of freedom for the common factor and for the own errors. The first two
-tables rest on {core} simulated markets a row, the others on {replications} (binomial standard errors {core_error:.2f}
-and {error:.2f} percentage points at 5 %; seed {seed}). Made by `python docs/make_size_tables.py`; a slow test makes the
-first two anew and compares.
+placebo dates; t6 is Student's t with six degrees of freedom for the common factor and for the own errors. Rates in
+percent, from {replications} simulated markets a column, {large} with 100 assets (binomial standard error {error:.2f}
+percentage points at 5 %, at most {worst:.1f}; seed {seed}). Made by `python docs/make_size_tables.py`; a slow test
+makes a part of it anew and compares.
 
-The last column is the share of markets in which `event_study` warns that the common share of variance rose.
-BMP and the normal reference for KP-BMP are no options of `event_study`; they show what correlation and few assets do.
+A test **holds** when it rejects {low:.1f} to {high:.1f} % of true nulls in every column of the two tables of rates that
+follow: common dates with correlation 0, .3 and .6 on which all standard deviations stay or double. **⚠ marks those that
+do not**; `event_study` says so in `.notes` when one of them is asked for. The last row is the share of markets in which
+`event_study` warns that the common share of variance rose. The normal law for KP-BMP is no option; it shows what few
+assets do.
+
+{verdicts}
 
 ## True null, all variances jump by one factor
 
-{proportional}
+Heads: correlation, factor on all standard deviations on the date. Normal errors:
+
+{normal}
+
+t6 errors:
+
+{student}
+
+The tests that take assets for independent fail with correlation. Those that take the variance from the estimation
+window (kp_patell, brown_warner_1985, lamb, the rank tests) fail when variances jump. The sign and rank tests about the
+median are bounded when assets move together, and reject too rarely at correlation .6.
 
 ## True null, the common share of variance rises
 
-**Neither test holds its level here, and no test on one date can:** the date's mean is one draw of a factor whose
-variance rose, which looks like a shift. The warning is there for this; use `.rank` and several episodes.
+**No test holds its level here, and none on one date can:** the date's mean is one draw of a factor whose variance rose,
+which looks like a shift. The warning is there for this; use `.rank` and several episodes. Heads: errors, correlation,
+factor on the common and on the own standard deviation.
 
 {unequal}
 
 ## True null, other markets
 
-Three blocks are 20 series of three kinds, such as three coins on several venues. They are worth hardly more than three
-assets, which t(n − 1) does not know: take one series a kind, or read the placebo test. `event_study` notes it.
+Correlation .3 and t6 errors unless named. Three blocks are 20 series of three kinds, such as three coins on several
+venues. They are worth hardly more than three assets, which t(n − 1) does not know: take one series a kind, or read the
+placebo test. `event_study` notes it. With five assets the sign, signed-rank and wild-bootstrap tests cannot reject at
+5 %: the smallest p-value that signs can give is 1/16 (`smallest_p`). Variances as before:
 
-{others}
+{calm}
+
+All standard deviations doubled on the date:
+
+{doubled}
 
 ## A shift of the mean, in standard deviations of an asset
+
+Heads: correlation, shift; t6 errors, no jump of variance. The rates of tests marked ⚠ are no power: they reject true
+nulls as well.
 
 {power}
 """
 
 
+def _heads(table: pd.DataFrame) -> list[str]:
+    keys = [key if isinstance(key, tuple) else (key,) for key in table.index]
+    return [", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in key) for key in keys]
+
+
 def page() -> str:
     """The text of ``size_tables.md``."""
-    proportional, unequal = core()
-    others = block([(name, market, jumps) for name, (market, jumps) in OTHERS.items()], REPLICATIONS)
-    power = block([("", Market(rho, "t6"), SHIFTS) for rho in (0.0, 0.3, 0.6)], REPLICATIONS)
-    error = 100 * np.sqrt(0.05 * 0.95)
+    table = core()
+    marks, level = failing(table), proportional(table)
+    unequal, elsewhere, shifted = table.drop(level.index), others(), power()
+    error = 100 / np.sqrt(REPLICATIONS)
+
+    def part(rows: pd.DataFrame) -> str:
+        return markdown(rows, marks, _heads(rows))
+
     return PAGE.format(
-        core=CORE_REPLICATIONS,
         replications=REPLICATIONS,
+        large=LARGE_REPLICATIONS,
         seed=SEED,
         placebos=PLACEBOS,
-        core_error=error / np.sqrt(CORE_REPLICATIONS),
-        error=error / np.sqrt(REPLICATIONS),
-        proportional=markdown(proportional),
-        unequal=markdown(unequal),
-        others=markdown(others),
-        power=markdown(power),
+        error=error * np.sqrt(0.05 * 0.95),
+        worst=error / 2,
+        low=100 * BAR[0],
+        high=100 * BAR[1],
+        verdicts=verdicts(marks),
+        normal=part(level.loc["normal"]),
+        student=part(level.loc["t6"]),
+        unequal=part(unequal),
+        calm=part(elsewhere.xs("×1", level="jump")),
+        doubled=part(elsewhere.xs("×2", level="jump")),
+        power=part(shifted),
     )
 
 
