@@ -200,8 +200,8 @@ the true source.
 
 ## Reliability
 
-Of the assets with a share in a class, how often was the asset the source? All families but "{calibration}" and
-"endogenous" on the left of each pair of numbers; on the right "endogenous".
+Of the assets with a share in a class, how often was the asset the source? Mean share, frequency and number of assets:
+before the stroke the planted families but "{calibration}", after it "endogenous".
 
 {reliability}
 

@@ -76,7 +76,7 @@ def test_the_test_of_follow_up_by_hand():
 @pytest.mark.parametrize("never", [0.2, 0.5])
 def test_intervals_cover(never):
     """Episodes share their pace (log-normal, .4), which widens the intervals; nominal 95 %."""
-    rng, held, draws = np.random.default_rng(4), 0, 150
+    rng, held, draws = np.random.default_rng(4), 0, 100
     for _ in range(draws):
         pace = np.repeat(np.exp(rng.normal(0, 0.4, 25)), 8)
         time = pace * rng.exponential(8.0, 200)
