@@ -75,7 +75,8 @@ def by_asset_dates(events: Any, columns: pd.Index) -> pd.DataFrame | None:
         return None
     if not pairs:
         raise DataError("No event came; pass asset and date of at least two.")
-    return pd.DataFrame(pairs, columns=["asset", "when"])
+    stamps = pd.Series([getattr(when, "onset", when) for _, when in pairs], dtype=object)
+    return pd.DataFrame({"asset": [asset for asset, _ in pairs], "when": stamps})
 
 
 def _as_list(stamps: Any) -> list[Any]:

@@ -157,7 +157,7 @@ def test_who_is_left_out_is_a_row_with_its_reason():
 def test_tables_of_any_kind():
     y, dates = market(), spread()
     plain = ds.event_study(y, dates, tests="kp_bmp", **OPTIONS).tests
-    mapping = dates.to_dict()
+    mapping = dates.to_dict() | {"A": ds.Episode.from_dates(dates["A"], name="split")}
     frame = dates.rename_axis("firm").rename("Event").reset_index()
     for events in (mapping, frame, pl.from_pandas(frame.assign(Event=frame["Event"].dt.tz_localize(None)))):
         pd.testing.assert_frame_equal(ds.event_study(y, events, tests="kp_bmp", **OPTIONS).tests, plain)
