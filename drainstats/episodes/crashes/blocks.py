@@ -10,6 +10,7 @@ import pandas as pd
 
 from drainstats.episodes.crashes.paths import Paths
 from drainstats.errors import DataError, OptionError
+from drainstats.frames import as_wide
 from drainstats.measures.inputs import window_mean
 from drainstats.typing import BoolArray, FloatArray, IntArray
 
@@ -73,6 +74,23 @@ def kept_returns(paths: Paths, column: int, overnight: str) -> tuple[IntArray, F
         same = day[rows[1:]] == day[rows[:-1]]
         returns, ends = returns[same], ends[same]
     return ends, returns
+
+
+def factors_of(seasonality: Any, paths: Paths) -> FloatArray:
+    """Factors (T, N) that returns are divided by; ones without a seasonality."""
+    if seasonality is None:
+        return np.ones(paths.values.shape)
+    factors = as_wide(seasonality, "seasonality").values
+    if factors.shape != paths.values.shape:
+        raise DataError(f"seasonality is {factors.shape}, log_price {paths.values.shape}: one factor a price.")
+    return factors
+
+
+def with_factors(ends: IntArray, returns: FloatArray, factors: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Rows, returns and factors (n,) of the returns whose row has a factor above zero; factors (T,)."""
+    factor = factors[ends]
+    usable = np.isfinite(factor) & (factor > 0)
+    return ends[usable], returns[usable], factor[usable]
 
 
 def blocks_of(paths: Paths, ends: IntArray, by: str | int) -> Blocks:

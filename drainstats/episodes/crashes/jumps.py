@@ -36,6 +36,7 @@ def jump_test(
     *,
     quarticity: Literal["tripower", "quadpower"] = "tripower",
     gap: int = 1,
+    seasonality: Any = None,
     times: Any = None,
 ) -> pd.DataFrame:
     """Test of "no jump in the block" against jumps.
@@ -59,6 +60,8 @@ def jump_test(
         For "bns".
     gap : int, default 1
         Rows between the returns that are multiplied in "bns"; 2 leaves one out, against noise (Huang and Tauchen).
+    seasonality : Series, frame or array like ``log_price``, optional
+        Factors of `intraday_seasonality`; returns are divided by them, and those without a factor are left out.
     times : (T,) stamps or seconds, optional
         Of the rows of an array.
 
@@ -106,7 +109,7 @@ def jump_test(
     if method in ("threshold", "power") and by != "day":
         raise OptionError(f"method={method!r} works on whole days; use by='day', or another method for windows.")
     with np.errstate(divide="ignore", invalid="ignore"):
-        return by_blocks(price_paths(log_price, times), by, overnight, tests[method])
+        return by_blocks(price_paths(log_price, times), by, overnight, tests[method], seasonality)
 
 
 def _upper(z: FloatArray) -> FloatArray:

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.crashes.blocks import Overnight, kept_returns
+from drainstats.episodes.crashes.blocks import Overnight, factors_of, kept_returns, with_factors
 from drainstats.episodes.crashes.paths import price_paths, stacked
-from drainstats.errors import DataError, OptionError, check_option
-from drainstats.frames import as_wide
+from drainstats.errors import OptionError, check_option
 from drainstats.measures.inputs import window_mean
 from drainstats.typing import FloatArray
 
@@ -88,17 +87,11 @@ def lee_mykland(
     if not 0 < level < 1 or not family >= 3:
         raise OptionError(f"level={level!r} must lie between 0 and 1, and family={family!r} be at least 3.")
     paths = price_paths(log_price, times)
-    factors = np.ones(paths.values.shape)
-    if seasonality is not None:
-        factors = as_wide(seasonality, "seasonality").values
-        if factors.shape != paths.values.shape:
-            raise DataError(f"seasonality is {factors.shape}, log_price {paths.values.shape}: one factor a price.")
+    factors = factors_of(seasonality, paths)
     found = {}
     for number, column in enumerate(paths.columns):
         ends, returns = kept_returns(paths, number, overnight)
-        factor = factors[ends, number]
-        usable = np.isfinite(factor) & (factor > 0)
-        rows, r, f = ends[usable], returns[usable], factor[usable]
+        rows, r, f = with_factors(ends, returns, factors[:, number])
         table = np.full((len(paths.index), 4), np.nan)
         table[rows] = _statistics(r, f, int(window), int(family))
         frame = pd.DataFrame(table, index=paths.index, columns=COLUMNS[:4])

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.crashes.blocks import Blocks, Overnight, blocks_of, kept_returns
+from drainstats.episodes.crashes.blocks import Blocks, Overnight, blocks_of, factors_of, kept_returns, with_factors
 from drainstats.episodes.crashes.paths import Paths, price_paths, stacked
 from drainstats.errors import check_option
 from drainstats.typing import FloatArray
@@ -120,13 +120,14 @@ def realised_measures(
     return by_blocks(price_paths(log_price, times), by, overnight, _measures)
 
 
-def by_blocks(paths: Paths, by: str | int, overnight: str, make: Any) -> pd.DataFrame:
+def by_blocks(paths: Paths, by: str | int, overnight: str, make: Any, seasonality: Any = None) -> pd.DataFrame:
     """What ``make(returns, blocks)`` says of each asset, a row a block."""
-    found = {}
+    found, factors = {}, factors_of(seasonality, paths)
     for number, column in enumerate(paths.columns):
         ends, returns = kept_returns(paths, number, overnight)
+        ends, returns, factor = with_factors(ends, returns, factors[:, number])
         blocks = blocks_of(paths, ends, by)
-        found[column] = pd.DataFrame({"returns": blocks.size} | make(returns, blocks), index=blocks.labels)
+        found[column] = pd.DataFrame({"returns": blocks.size} | make(returns / factor, blocks), index=blocks.labels)
     return stacked(found, paths)
 
 

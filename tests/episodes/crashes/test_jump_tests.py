@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import pathlib
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ import pytest
 import drainstats as ds
 from drainstats.errors import DataError, OptionError
 
+DOCS = pathlib.Path(__file__).parents[3] / "docs"
 METHODS = ["bns", "min", "median", "threshold", "swap", "power"]
 
 
@@ -168,3 +172,35 @@ def test_bad_options_are_sentences():
         ds.jump_test(PATH, "bipower")
     with pytest.raises(OptionError, match="from 1 to 10"):
         ds.jump_test(PATH, gap=0)
+
+
+def test_factors_divide_the_returns():
+    factor = pd.Series(np.tile(np.r_[np.nan, np.linspace(2, 0.5, 40)], 6), PATH.index)
+    r = PATH.diff().to_numpy().reshape(6, 41)[:, 1:] / np.linspace(2, 0.5, 40)
+    found = ds.jump_test(PATH, "median", seasonality=factor)
+    for k in range(6):
+        assert found["statistic"].iloc[k] == pytest.approx(statistic_by_hand(r[k], "median"), rel=1e-9)
+    fewer = ds.jump_test(PATH, seasonality=factor.where(PATH.index.minute > 20))
+    assert (fewer["returns"] < 40).all()
+
+
+@pytest.mark.slow
+def test_a_row_of_the_page_is_what_the_tests_do():
+    """The rates of one design on the page, made anew from the same seed."""
+    spec = importlib.util.spec_from_file_location("flash_tables", DOCS / "make_flash_crash_tables.py")
+    tables = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    rates = tables.jump_rates(tables.in_a_row(tables.draw(tables.Day(78, 0, 0.5, 0, 0.6), tables.DAYS)), None)
+    row = "| 78 | 0 | 0.5 | 0 | 0.6 | " + " | ".join(tables.percent(r) for r in rates) + " |"
+    assert row in (DOCS / "flash_crashes.md").read_text(encoding="utf-8")
+
+
+def test_threshold_counts_a_large_return_as_the_paper_says():
+    # Corsi, Pirino and Renò (2010): 1.094 times the root of the threshold, here nine times the square of 1e-3.
+    r = 1e-3 * np.tile([1.0, -1.0], 100)
+    r[100] = 0.05
+    n, threshold = 200, 9e-6
+    calm = np.pi / 2 * n / (n - 1) * ((n - 3) * 1e-6 + 2 * 1.0944 * np.sqrt(threshold) * 1e-3)
+    found = ds.jump_test(pd.Series(np.r_[0.0, r.cumsum()], np.arange(201) * 60.0), "threshold")
+    # Five figures of the constant.
+    assert found["jump_share"].iloc[0] == pytest.approx(1 - calm / (r @ r), abs=1e-5)
