@@ -88,7 +88,7 @@ class RecoveryCurves:
             curve = self.curves.loc[group]
             bars = np.r_[0.0, curve.index]
             row = self.summary.loc[group]
-            label = f"{group}: half-life {row['half_life']:.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}] bars"
+            label = f"{group}: half-life {_interval(row)}"
             (line,) = ax.step(bars, np.r_[1.0, curve["survival"]], where="post", label=label)
             low, high = (np.r_[1.0, curve[c]] for c in ("ci_low", "ci_high"))
             ax.fill_between(bars, low, high, step="post", alpha=0.2, color=line.get_color(), lw=0)
@@ -103,12 +103,17 @@ class RecoveryCurves:
         lines = ["Recovery curves: members × episodes, errors clustered by episode"]
         for group, r in self.summary.iterrows():
             lines.append(
-                f"  {group}: half-life {r['half_life']:.1f} [{r['ci_low']:.1f}, {r['ci_high']:.1f}] bars; "
+                f"  {group}: half-life {_interval(r)}; "
                 f"{r['came_back']:.0f} of {r['members']:.0f} members of {r['episodes']:.0f} episodes came back"
             )
         if self.log_rank is not None:
             lines.append(f"  same pace in all groups: F {self.log_rank.statistic:.2f}, p {self.log_rank.p_value:.3f}")
         return "\n".join(lines)
+
+
+def _interval(row: pd.Series) -> str:
+    limits = f" [{row['ci_low']:.1f}, {row['ci_high']:.1f}]" if row["episodes"] > 1 else ""
+    return f"{row['half_life']:.1f}{limits} bars"
 
 
 def recovery_curves(
