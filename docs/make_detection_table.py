@@ -277,7 +277,7 @@ The defaults: `line` 2 with forced sales, 2.5 with volatility, 3 alone; `common_
 ## False alarms on families that played no part
 
 The rate is stated for days; hours have more bars and so more chances. The last rows are markets in which four fifths
-of the variance of ordinary depth is common.
+of the variance of ordinary depth is common: with heavy tails the book alone then exceeds the stated rate.
 
 {calm}
 
