@@ -83,10 +83,10 @@ def _duration(value: Any) -> str:
 def _exit_text(e: Episode) -> str:
     if e.exit_cost != e.exit_cost:
         return "not measured (needs a book, or prices and volumes above the notional)"
-    ratio = e.exit_cost / e.exit_cost_baseline
+    ratio = f"× {e.exit_cost / e.exit_cost_baseline:.1f}; " if e.exit_cost_baseline > 0 else ""
     return (
         f"{1e4 * e.exit_cost:.0f} bp to leave {e.notional:,.0f} at the trough, "
-        f"{1e4 * e.exit_cost_baseline:.0f} bp before (× {ratio:.1f}; {e.exit_law or 'law not stated'})"
+        f"{1e4 * e.exit_cost_baseline:.0f} bp before ({ratio}{e.exit_law or 'law not stated'})"
     )
 
 

@@ -117,9 +117,16 @@ def log_rank(duration: FloatArray, observed: BoolArray, cluster: IntArray, group
     weight = events * (at_risk - events) / left
     hyper = (share * weight) @ -share.T + np.diag((share * weight).sum(axis=1))
     dof = (groups - 1, episodes - groups)
-    statistic = float(total @ np.linalg.solve(robust, total)) / dof[0]
-    naive = float(total @ np.linalg.solve(hyper, total))
+    statistic, naive = _wald(total, robust) / dof[0], _wald(total, hyper)
     return LogRank(statistic, dof, float(f.sf(statistic, *dof)), naive, float(chi2.sf(naive, dof[0])))
+
+
+def _wald(total: FloatArray, covariance: FloatArray) -> float:
+    """total' covariance⁻¹ total; NaN where the groups do not differ in anything."""
+    try:
+        return float(total @ np.linalg.solve(covariance, total))
+    except np.linalg.LinAlgError:
+        return float("nan")
 
 
 def _residuals(duration: FloatArray, observed: BoolArray, time: FloatArray, hazard: FloatArray) -> FloatArray:

@@ -107,7 +107,7 @@ def test_the_order_of_episodes_does_not_matter():
 
 
 def test_bad_options_are_sentences():
-    for option in ({"to": "peace"}, {"level": 1.5}):
+    for option in ({"to": "peace"}, {"level": 1.5}, {"by": "weather"}):
         with pytest.raises(OptionError, match=next(iter(option))):
             ds.recovery_curves(several(0), **option)
     for option in ({"latency": "cox"}, {"group": "nobody"}):

@@ -90,7 +90,12 @@ def test_a_quantile_is_read_within_its_bar():
     assert quantile_time(np.array([1.0, 2.0]), np.array([0.8, 0.5])) == 2.0
 
 
-@pytest.mark.slow
+def test_groups_without_any_difference_have_no_statistic():
+    duration, observed = np.full(8, 3.0), np.ones(8, dtype=bool)
+    found = log_rank(duration, observed, np.arange(8), np.arange(8) % 2)
+    assert np.isnan(found.naive_p_value) or found.naive_p_value == pytest.approx(1.0)
+
+
 def test_the_clustered_test_keeps_its_size_where_the_naive_one_does_not():
     """Two groups of 15 episodes with 8 members each whose pace is shared by the episode (a log-normal factor)."""
     rng, draws = np.random.default_rng(0), 400
