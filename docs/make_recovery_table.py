@@ -124,6 +124,10 @@ which forgets the others. "Covers" is clustered by episode, "Greenwood" takes me
 Weibull cure model: how often it calls itself identified, the share that never recovers, and how often its interval
 holds it where identified ({cures} draws).
 
+Draws share one pool of found episodes ("10 of 72"), so a pool with a half-life of its own moves all of its rows. Where
+everybody comes back the cure model's interval rarely holds zero: noise keeps about one member in a hundred from being
+seen as back.
+
 {table}
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import pathlib
 from dataclasses import replace
 
 import numpy as np
@@ -177,3 +179,17 @@ def test_the_interval_of_the_pooled_half_life_covers():
         naive += row["naive_low"] <= truth <= row["naive_high"]
     assert 0.90 <= held / draws <= 0.98
     assert naive < held
+
+
+@pytest.mark.slow
+def test_simulated_markets_hold_what_the_page_says():
+    """A row of the page anew, with half of its markets: counted durations cover, first crossings do not."""
+    path = pathlib.Path(__file__).parents[3] / "docs" / "make_recovery_table.py"
+    spec = importlib.util.spec_from_file_location("make_recovery_table", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = module.pool("gaussian", 1.0, 40)
+    counted, first = (module.rates(found[k], 10, 1.0, 60, 0) for k in ("followed", "first crossing"))
+    assert counted["clustered"] >= 0.9
+    assert counted["half_life"] == pytest.approx(6.0, abs=1.0)
+    assert first["clustered"] < 0.6
