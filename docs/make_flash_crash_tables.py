@@ -79,6 +79,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def jump_rates(path: pd.Series, factor: pd.Series | None) -> list[float]:
+    """Shares of days that the jump tests reject."""
+    found = [ds.jump_test(path, method, seasonality=factor)["p_value"] for method in METHODS]
+    found.append(ds.jump_test(path, "bns", gap=2, seasonality=factor)["p_value"])
+    return [(p.dropna() < 0.05).mean() for p in found]
+
+
 def jumps() -> str:
     """Rejection rates of the daily jump tests at 5 %."""
     designs = [
@@ -91,10 +98,10 @@ def jumps() -> str:
     rows = []
     for day in designs:
         path = in_a_row(draw(day, DAYS))
-        rates = [(ds.jump_test(path, m)["p_value"] < 0.05).mean() for m in METHODS]
-        rates.append((ds.jump_test(path, "bns", gap=2)["p_value"] < 0.05).mean())
-        cells = [str(day.n), f"{day.wave:g}", f"{day.moving:g}", f"{day.noise:g}", f"{day.jump:g}"]
-        rows.append(cells + [percent(r) for r in rates])
+        for factor in (None, ds.intraday_seasonality(path, 60, slot=1800.0)) if day.wave else (None,):
+            wave = f"{day.wave:g}" + (", corrected" if factor is not None else "")
+            cells = [str(day.n), wave, f"{day.moving:g}", f"{day.noise:g}", f"{day.jump:g}"]
+            rows.append(cells + [percent(rate) for rate in jump_rates(path, factor)])
     return table(["returns", "wave", "moving", "noise", "jump", *METHODS, "bns, gap 2"], rows)
 
 
@@ -133,10 +140,28 @@ def bursts() -> str:
     for day, k in designs:
         cells = [f"{day.wave:g}", f"{day.moving:g}", f"{day.noise:g}", f"{day.jump:g}", f"{day.burst:g}", str(k)]
         tops = {lags: np.concatenate([largest(draw(day, CHUNK, part), k, lags) for part in range(BURST_DAYS // CHUNK)])
-                for lags in ("automatic", "newey_west", 10)}  # fmt: skip
-        over = [tops["automatic"] > bar, tops["automatic"] > gumbel, tops["newey_west"] > bar, tops[10] > bar]
+                for lags in ("automatic", "newey_west", 10, 0)}  # fmt: skip
+        over = [
+            tops["automatic"] > bar,
+            tops["automatic"] > gumbel,
+            tops["newey_west"] > bar,
+            tops[10] > bar,
+            tops[0] > bar,
+        ]
         rows.append(cells + [percent(x.mean()) for x in over])
-    heads = ["wave", "moving", "noise", "jump", "burst", "k", "automatic", "automatic, Gumbel", "newey_west", "10 lags"]
+    heads = [
+        "wave",
+        "moving",
+        "noise",
+        "jump",
+        "burst",
+        "k",
+        "automatic",
+        "automatic, Gumbel",
+        "newey_west",
+        "10 lags",
+        "no lags",
+    ]
     return table(heads, rows)
 
 
