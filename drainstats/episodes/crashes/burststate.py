@@ -25,8 +25,8 @@ class DriftBurst(BurstOptions):
 
     Attributes
     ----------
-    statistic, mean, sigma : float, as of the last price; NaN before there are enough.
-    lags : int, prices : int seen.
+    statistic, mean, sigma : float, as of the last time; NaN before there are enough prices.
+    prices : int, seen since the start.
 
     Examples
     --------
