@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ def script():
     path = pathlib.Path(__file__).parents[3] / "docs" / "make_source_table.py"
     spec = importlib.util.spec_from_file_location("make_source_table", path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
 
