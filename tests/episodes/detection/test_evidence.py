@@ -131,6 +131,19 @@ def test_an_outage_at_the_trough_and_zero_depth_are_flagged():
     assert not set(members[6:]) & set(e.members)
 
 
+def test_unit_of_money_and_order_of_assets_do_not_matter():
+    market = simulated(4)
+    panel = market.panel
+    money = ("depth", "dollar_volume", "liquidations")
+    other = changed(panel, **{f: 1e-3 * panel[f] for f in money}).select(panel.assets[::-1])
+    for options in ({}, {"corroborate": "volatility"}, {"measure": "parkinson"}):
+        a, b = ds.detect_episodes(panel, **options), ds.detect_episodes(other, **options)
+        assert [(e.onset, e.detected_at, e.end, e.evidence) for e in a] == [
+            (e.onset, e.detected_at, e.end, e.evidence) for e in b
+        ]
+        assert [e.breadth_p_horizon for e in a] == pytest.approx([e.breadth_p_horizon for e in b], rel=1e-8)
+
+
 def test_a_panel_that_ends_while_drained_is_open():
     market = simulated(3, recovers=0.0)
     (e,) = at(ds.detect_episodes(market.panel), market.truth.onset)
