@@ -231,7 +231,7 @@ def test_bands_cover_the_planted_path():
     """The simultaneous band holds the whole true path in 95 of 100 markets when all deviations double at the event."""
     rng, shape = np.random.default_rng(7), np.array([0.5, 1.5, 1.0, 0.0])
     inside, points = 0, np.zeros(4)
-    draws = 200
+    draws = 150
     for _ in range(draws):
         common, own = rng.standard_normal((370, 1)), rng.standard_normal((370, 10))
         y = np.sqrt(0.3) * common + np.sqrt(0.7) * own
@@ -243,9 +243,9 @@ def test_bands_cover_the_planted_path():
         whole, point = s.path(), s.path(band="pointwise")
         inside += bool(((whole["low"] <= truth) & (truth <= whole["high"])).all())
         points += ((point["low"] <= truth) & (truth <= point["high"])).to_numpy()
-    # 200 draws at 95 %: three binomial standard errors are 4.6 points.
-    assert abs(inside / draws - 0.95) < 0.047
-    assert (np.abs(points / draws - 0.95) < 0.047).all()
+    # 150 draws at 95 %: three binomial standard errors are 5.3 points.
+    assert abs(inside / draws - 0.95) < 0.054
+    assert (np.abs(points / draws - 0.95) < 0.054).all()
 
 
 @pytest.mark.slow
