@@ -141,3 +141,20 @@ def test_simulated_havens_and_suspects():
             patterns.append(ds.episode_flight(truth, market.stablecoin).pattern)
         assert wrong not in patterns
         assert {"haven": "flight", "suspect": "run on the haven"}[kind] in patterns
+
+
+@pytest.mark.reference
+def test_usdc_in_march_2023_and_november_2022(data_root):
+    """DefiLlama: 43.2 to 40.7 bn coins from 9 to 11 March 2023 at a price of .961; with FTX the supply grew."""
+    folder = data_root / "data" / "defillama-stablecoins-tvl-202308"
+    chains = pd.read_csv(folder / "stablecoins__stablecoin_USDC_circulating_by_chain.csv")
+    prices = pd.read_csv(folder / "stablecoins__stablecoin_prices.csv")
+    supply = chains.set_index(pd.to_datetime(chains["Date"]).dt.normalize()).select_dtypes("number").sum(axis=1)
+    price = prices.set_index(pd.to_datetime(prices["Date"]))["usd-coin"]
+    usdc = {"USDC": pd.DataFrame({"supply": supply[~supply.index.duplicated()], "price": price}).dropna()}
+    run = ds.episode_flight(ds.Episode.from_dates("2023-03-10", "2023-03-11"), usdc)
+    assert run.pattern == "run on the haven"
+    assert run.net_flow == pytest.approx(-0.0582, abs=1e-4)
+    assert run.pegs["USDC, main"] == pytest.approx(0.961065 - 1, abs=1e-6)
+    assert ds.episode_flight(ds.Episode.from_dates("2022-11-08", "2022-11-10"), usdc).pattern == "flight"
+    assert ds.episode_flight(ds.Episode.from_dates("2023-05-10", "2023-05-12"), usdc).pattern == "none"
