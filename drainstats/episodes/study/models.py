@@ -67,7 +67,7 @@ class ExpectedModel:
         event : int
             Row from which refits are counted.
         """
-        size = max(1, _NUMBERS // (offsets.length * values.shape[1] * (1 + self.x.shape[1])))
+        size = max(1, _NUMBERS // (offsets.length * max(1, values.shape[1]) * (1 + self.x.shape[1])))
         starts = range(first, first + dates, size)
         parts = [
             self._samples(values, offsets, start, min(size, first + dates - start), min_rows, event) for start in starts
