@@ -34,6 +34,9 @@ TOUCH = {
     "hadamard": "ds.FlexibleDCC(margins=None).fit(r.normal(size=(200, 3))).std_errors",
     "ragged": "x = r.normal(size=(200, 3)); x[::9, 0] = np.nan; ds.DCC(margins=None).fit(x).std_errors",
     "composite": "ds.CompositeDCC(margins=None).fit(r.normal(size=(200, 3)))",
+    "driftburst": "ds.drift_burst(r.normal(size=200).cumsum(), [100.0])",
+    "zigzag": "ds.drawdowns(np.exp(0.01 * r.normal(size=200)))",
+    "cascade": "ds.simulate.drain(0, mode='endogenous', rows=20)",
 }
 
 

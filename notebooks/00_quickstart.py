@@ -144,7 +144,7 @@ study
 level = ds.signals.CoLiquidityLevel().transform(balanced.measure("parkinson")).rename("co-liquidity level")
 score = ds.backtest_signals(
     level,
-    {"detected": episodes, "documented": ds.episode_catalogue("crypto")},
+    {"detected": episodes, "documented": ds.episode_catalogue("crypto", controls=False)},
     horizon=20,
     available_at=balanced.available_at,
 )
