@@ -71,7 +71,7 @@ def seasonal_sample(
     seen = np.isfinite(estimation)
     inside = np.broadcast_to(classes[0], estimation.shape)
     ahead = np.broadcast_to(classes[1], event.shape)
-    size = int(max(inside.max(), ahead.max())) + 1
+    size = int(max(inside.max(initial=0), ahead.max(initial=0))) + 1
     # Deviations from the asset's own level first: sums of squares keep their digits.
     rows = seen.sum(axis=-2).astype(np.float64)
     level = np.where(seen, estimation, 0.0).sum(axis=-2) / np.maximum(rows, 1.0)

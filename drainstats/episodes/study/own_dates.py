@@ -11,7 +11,7 @@ Placebo dates move the whole pattern of dates back along the calendar.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
@@ -170,7 +170,7 @@ def _place(
     """Column and own row of every unit, its label (asset, date), and why others are left out."""
     places, labels, left_out = [], [], {}
     for asset, when in zip(dates["asset"], dates["when"], strict=True):
-        label = (asset, when)
+        label = (asset, when if isinstance(when, Hashable) else repr(when))
         if asset not in data.columns:
             left_out[label] = "not in the outcome"
             continue

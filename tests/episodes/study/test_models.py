@@ -204,6 +204,12 @@ def test_a_planted_season_is_taken_off_and_a_planted_shift_is_found():
         assert ds.event_study(tide, HOURS[502], "seasonal", **options).tests["p_value"].iloc[0] < 0.01
 
 
+@pytest.mark.parametrize("model", ["seasonal", "garch", "zero"])
+def test_a_table_without_columns_is_a_sentence(model):
+    with pytest.raises(ds.errors.DataError, match="0 of 0 assets"):
+        ds.event_study(market()[[]], HOURS[500], model, OFFSETS.estimation)
+
+
 def test_models_without_parameters():
     y = market()
     raw, adjusted = study(y, "zero"), study(y, "market_adjusted")

@@ -165,8 +165,9 @@ def test_tables_of_any_kind():
         ds.event_study(y, pd.DataFrame({"a": ["A"], "b": [DAYS[300]]}))
     with pytest.raises(DataError, match="No event came"):
         ds.event_study(y, {})
-    with pytest.raises(DataError, match="None of the 1 events"):
-        ds.event_study(y, {"Q": DAYS[300]})
+    for events in ({"Q": DAYS[300]}, {"A": [[DAYS[300]]]}, {"A": pd.NaT}, {"A": "soon"}):
+        with pytest.raises(DataError, match="None of the 1 events"):
+            ds.event_study(y, events)
     with pytest.raises(DataError, match=r"1 of 1 events can be used and a test needs two"):
         ds.event_study(y, {"A": DAYS[300]})
     with pytest.raises(OptionError, match="needs one date"):
