@@ -46,10 +46,11 @@ def headline_facts(episode: Episode) -> list[tuple[str, str, str]]:
     at_alarm = f"known {cell(episode.detected_at)}"
     later = f"final {cell(episode.known_at)}; not known at the alarm" if not episode.is_open else "not final"
     shares = episode.source[episode.source > 0].sort_values(ascending=False)
-    source = f"{shares.index[0]}" if episode.source_identified else f"not identified ({len(shares)} assets share it)"
+    largest = f"largest share {shares.iloc[0]:.0%}" if len(shares) else "not stated"
+    source = f"{shares.index[0]}" if episode.source_identified else f"not identified ({largest})"
     cost = (
         f"{1e4 * episode.exit_cost:.0f} bp for {episode.notional:,.0f}, "
-        f"{1e4 * episode.exit_cost_baseline:.0f} bp before"
+        f"{1e4 * episode.exit_cost_baseline:.0f} bp before ({episode.exit_law})"
         if episode.exit_cost == episode.exit_cost
         else "not measured"
     )
@@ -59,7 +60,9 @@ def headline_facts(episode: Episode) -> list[tuple[str, str, str]]:
         ("source", source, at_alarm),
         ("breadth", f"{episode.breadth:.0%} of observed assets, {len(episode.members)} members", later),
         ("depth", f"{episode.depth:.0%} of baseline liquidity left at the trough", later),
-        ("exit cost", f"{cost} (square-root law, a proxy)", later),
+        ("exit cost", cost, later),
+        ("speed", f"{episode.speed_bars:.1f} bars from 10 to 90 % of the loss", later),
+        ("flight", episode.flight.describe(), later),
         ("recovery", f"fitted half-life {half}{' (censored)' if episode.half_life_censored else ''}", later),
         ("end", cell(episode.end) if not episode.is_open else "open", later),
         ("evidence", episode.evidence, "a property of the data"),
@@ -81,10 +84,10 @@ def section_tables(analysis: Analysis) -> dict[str, Table]:
         )
     if analysis.headline is not None:
         e = analysis.headline
-        rows_ = pd.DataFrame(
-            {"arrived in bar": e.arrivals, "share of being the source": e.source.reindex(e.arrivals.index)}
-        )
-        out["members"] = table(rows_.rename_axis("asset"), "Members in order of arrival.")
+        columns = {"depth": "depth left *", "half_back_at": "half back *"}
+        members = e.member_table.reindex(columns=["arrival", "trough", *columns]).rename(columns=columns)
+        members["share of being the source"] = e.source.reindex(members.index).fillna(0.0)
+        out["members"] = table(members.rename_axis("asset"), "Members in order of arrival; * is hindsight.")
     if analysis.seen_by is not None:
         out["measures"] = table(
             analysis.seen_by, "How each measure sees the trough (medians over assets; rank 1 is its worst day)."
