@@ -84,8 +84,8 @@ def section_tables(analysis: Analysis) -> dict[str, Table]:
         )
     if analysis.headline is not None:
         e = analysis.headline
-        columns = {"depth": "depth left *", "half_back_at": "half back *"}
-        members = e.member_table.reindex(columns=["arrival", "trough", *columns]).rename(columns=columns)
+        hindsight = {"depth": "depth left *", "half_back_at": "half back *"}
+        members = e.member_table.reindex(columns=["arrival", "trough", *hindsight]).rename(columns=hindsight)
         members["share of being the source"] = e.source.reindex(members.index).fillna(0.0)
         out["members"] = table(members.rename_axis("asset"), "Members in order of arrival; * is hindsight.")
     if analysis.seen_by is not None:
