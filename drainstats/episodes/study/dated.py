@@ -234,7 +234,7 @@ def _reason(data: Market, window: slice, sample: EventSample, plan: Plan, k: int
     if not seen[window].all():
         last = int(np.flatnonzero(seen)[-1])
         gone = last < window.start - 1
-        return f"no value since {iso(data.index[last])}, halted or delisted" if gone else "missing in the event window"
+        return f"no value since {iso(data.index[last])}" if gone else "missing in the event window"
     if np.isnan(sample.event[:, k]).any():
         return "nothing is expected of the event window: the market is missing there, or the clock has no earlier row"
     if np.isfinite(sample.estimation[:, k]).sum() < plan.min_rows:

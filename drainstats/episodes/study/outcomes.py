@@ -125,7 +125,8 @@ def _values(panel: Any, what: str, options: dict[str, Any]) -> pd.DataFrame:
 
 def _innovation(log: pd.DataFrame, history: int) -> pd.DataFrame:
     """What is new in every row, by coefficients of the rows before it."""
-    lagged = {f"mean{k}": log.shift(1).rolling(k, min_periods=k).mean() for k in _MEANS}
+    # A row without a logarithm, as after a return of zero, must not cost the month of rows whose mean it enters.
+    lagged = {f"mean{k}": log.shift(1).rolling(k, min_periods=(k + 1) // 2).mean() for k in _MEANS}
     fit = rolling_regression(log, lagged, window=history, errors="classical")
     expected = fit.coefficients["intercept"].estimate.shift(1)
     for name, regressor in lagged.items():

@@ -223,7 +223,7 @@ def _overlaps(data: Market, done: list[DatedEvent], offsets: Offsets) -> list[st
         gap, pair = after.row - before.row, f"{iso(data.index[before.row])} and {iso(data.index[after.row])}"
         if gap < offsets.span:
             notes.append(f"The event windows of {pair} overlap: they are not two independent events; keep one of them.")
-        elif offsets.window[0] - gap <= offsets.estimation[1]:
+        elif offsets.window[0] - gap <= offsets.estimation[1] and offsets.window[1] - gap >= offsets.estimation[0]:
             notes.append(f"The event window of the first of {pair} lies in the estimation window of the second.")
     return notes
 

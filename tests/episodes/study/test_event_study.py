@@ -309,6 +309,12 @@ def test_overlapping_event_windows_are_noted():
     assert any("overlap" in note for note in study.notes)
 
 
+@pytest.mark.parametrize(("first", "inside"), [(349, False), (350, True), (589, True), (590, False)])
+def test_an_event_in_the_estimation_window_of_another_is_noted(first, inside):
+    study = ds.event_study(calm(), [DAYS[first], DAYS[600]], tests="kp_bmp")
+    assert any("lies in the estimation window of the second" in note for note in study.notes) == inside
+
+
 def test_cumulative_is_the_running_sum_within_each_event():
     y = calm()
     one = ds.event_study(y, DAYS[600], window=(-1, 2))

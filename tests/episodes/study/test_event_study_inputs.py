@@ -160,7 +160,7 @@ def test_an_outage_and_a_delisting_are_said():
     gone = y.copy()
     gone.loc[DAYS[590] :, "A"] = np.nan
     study = ds.event_study(gone, DAYS[600])
-    assert study.by_asset.loc["A", "reason"] == "no value since 2019-08-13, halted or delisted"
+    assert study.by_asset.loc["A", "reason"] == "no value since 2019-08-13"
     assert not any("outage" in n for n in study.notes)
     with pytest.raises(DataError, match=r"0 of 8 assets can be used .* \(missing in the event window\)"):
         ds.event_study(y.drop(DAYS[600]).reindex(DAYS), DAYS[600])

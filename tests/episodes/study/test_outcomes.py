@@ -49,6 +49,15 @@ def test_innovations_are_the_shocks_of_an_autoregression_and_what_is_studied_is_
     assert not any("persistent" in note for note in study.notes)
 
 
+def test_a_row_without_a_logarithm_costs_its_own_innovation_and_the_next():
+    rng = np.random.default_rng(6)
+    depth = np.exp(rng.standard_normal((700, 1)))
+    depth[600] = 0.0
+    bars = {"A": pd.DataFrame({"close": 1.0, "depth": depth[:, 0]}, pd.date_range("2018-01-01", periods=700, tz="UTC"))}
+    found = ds.event_outcome(ds.LiquidityPanel.from_bars(bars), "depth", "innovation")["A"]
+    assert np.flatnonzero(found.iloc[300:].isna()).tolist() == [300, 301]
+
+
 def test_values_without_a_logarithm_are_missing_and_counted():
     panel = ds.LiquidityPanel.from_bars(
         {"A": pd.DataFrame({"close": 1.0, "depth": [2.0, 0.0, 1.0]}, pd.date_range("2024-01-01", periods=3, tz="UTC"))}
