@@ -22,6 +22,7 @@ def follow_members(
     bars: int = 40,
     baseline: str | pd.Timedelta = "365D",
     min_baseline: int = 60,
+    clock_within: str | pd.Timedelta = "0s",
     calm: float = 1.0,
 ) -> list[Episode]:
     """The same episodes, with members followed beyond the end of the record.
@@ -39,7 +40,7 @@ def follow_members(
         As for `detect_episodes`.
     bars : int, default 40
         After the trough of the episode.
-    baseline, min_baseline, calm
+    baseline, min_baseline, clock_within, calm
         As for `detect_episodes`.
 
     Returns
@@ -62,15 +63,12 @@ def follow_members(
     >>> bool(longer[0].member_table["bars_seen"].median() > found[0].member_table["bars_seen"].median())
     True
     """
-    from drainstats.episodes.detection.market import from_panel, from_table
-    from drainstats.episodes.detection.stress import measure_stress
-    from drainstats.panel.panel import LiquidityPanel
+    from drainstats.episodes.detection.market import stress_of
 
     check_whole("bars", bars, 1)
     check_number("calm", calm, -float("inf"))
-    market = from_panel(data, measure, 1e6) if isinstance(data, LiquidityPanel) else from_table(data, None)
-    stress = measure_stress(
-        market.illiquidity, baseline=pd.Timedelta(baseline), min_baseline=min_baseline, line=3.0, min_assets=1
+    market, stress = stress_of(
+        data, measure, baseline=baseline, min_baseline=min_baseline, clock_within=clock_within, line=3.0
     )
     index = market.illiquidity.index
     names = [str(c) for c in market.illiquidity.columns]

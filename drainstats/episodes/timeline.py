@@ -29,6 +29,7 @@ def plot_episode(
     line: float = 3.0,
     baseline: str | pd.Timedelta = "365D",
     min_baseline: int = 60,
+    clock_within: str | pd.Timedelta = "0s",
     figure: Any = None,
 ) -> Any:
     """Draw the timeline of an episode.
@@ -48,7 +49,7 @@ def plot_episode(
         Bars shown before the onset and after the end (or the last bar, while the episode is open).
     line : float, default 3
         Stress at which an asset counts in the breadth.
-    baseline, min_baseline
+    baseline, min_baseline, clock_within
         As for `detect_episodes`.
     figure : matplotlib Figure, optional
         Drawn into; a new one by default.
@@ -75,12 +76,15 @@ def plot_episode(
     require_extra("matplotlib", "plot")
     from matplotlib.figure import Figure
 
-    from drainstats.episodes.detection.stress import measure_stress, row_median
+    from drainstats.episodes.detection.market import stress_of
+    from drainstats.episodes.detection.stress import row_median
 
     for name, value in (("before", before), ("after", after)):
         check_whole(name, value, 0)
-    table = _illiquidity(data, measure)
-    stress = measure_stress(table, baseline=pd.Timedelta(baseline), min_baseline=min_baseline, line=line, min_assets=1)
+    market, stress = stress_of(
+        data, measure, baseline=baseline, min_baseline=min_baseline, clock_within=clock_within, line=line
+    )
+    table = market.illiquidity
     index, names = table.index, [str(c) for c in table.columns]
     rows = _rows(episode, index, before, after)
     members = [names.index(m) for m in episode.members if m in names]
@@ -99,14 +103,6 @@ def plot_episode(
     top.set_title(episode.name or f"{episode.kind} drain, {episode.onset:%Y-%m-%d} ({episode.evidence})")
     bottom.tick_params(axis="x", rotation=20)
     return figure
-
-
-def _illiquidity(data: Any, measure: str | None) -> pd.DataFrame:
-    from drainstats.episodes.detection.market import from_panel, from_table
-    from drainstats.panel.panel import LiquidityPanel
-
-    market = from_panel(data, measure, 1e6) if isinstance(data, LiquidityPanel) else from_table(data, None)
-    return market.illiquidity
 
 
 def _rows(episode: Episode, index: pd.DatetimeIndex, before: int, after: int) -> slice:

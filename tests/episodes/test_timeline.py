@@ -36,3 +36,14 @@ def test_open_told_and_single_episodes_are_drawn():
 def test_an_episode_outside_of_the_data_is_refused():
     with pytest.raises(DataError, match="outside of the data"):
         ds.plot_episode(ds.Episode.from_dates(FRAME.index[-1] + pd.Timedelta("9D")), FRAME)
+
+
+def test_members_are_followed_on_the_clock_of_the_detector():
+    market = ds.simulate.drain(seed=2, freq="h", rows=500, onset=380)
+    options = {"baseline": "20D", "clock_within": "12h"}
+    (found, *_) = ds.detect_episodes(market.panel, **options)
+    (longer,) = ds.follow_members([found], market.panel, bars=30, **options)
+    pd.testing.assert_series_equal(longer.member_table["depth"], found.member_table["depth"])
+    figure = ds.plot_episode(found, market.panel, before=5, after=5, **options)
+    stress = figure.axes[0].collections[0].get_array()
+    assert stress.count() > 0.9 * stress.size, "with bars of the same hour alone there is no baseline"

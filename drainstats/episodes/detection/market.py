@@ -10,7 +10,7 @@ import pandas as pd
 
 from drainstats.episodes.detection.costs import exit_costs
 from drainstats.episodes.detection.evidence import forced_share
-from drainstats.episodes.detection.stress import clock_times
+from drainstats.episodes.detection.stress import Stress, clock_times, measure_stress
 from drainstats.errors import DataError, OptionError
 from drainstats.frames import as_wide, in_utc, known_stamps
 from drainstats.panel import sessions as exchange
@@ -135,3 +135,26 @@ def _steps(index: pd.DatetimeIndex) -> pd.TimedeltaIndex:
     gaps = np.diff(index.as_unit("ns").asi8)
     usual = pd.Series(gaps, dtype=np.float64).expanding().median().to_numpy()
     return pd.to_timedelta(np.r_[usual[:1], usual], unit="ns") if len(gaps) else pd.to_timedelta(np.zeros(len(index)))
+
+
+def stress_of(
+    data: Any,
+    measure: str | None,
+    *,
+    baseline: str | pd.Timedelta,
+    min_baseline: int,
+    clock_within: str | pd.Timedelta,
+    line: float,
+) -> tuple[Market, Stress]:
+    """A panel or table of illiquidity and its stress, as the detector measures it, down to one observed asset."""
+    market = from_panel(data, measure, 1e6) if isinstance(data, LiquidityPanel) else from_table(data, None)
+    stress = measure_stress(
+        market.illiquidity,
+        baseline=pd.Timedelta(baseline),
+        min_baseline=min_baseline,
+        line=line,
+        min_assets=1,
+        within=pd.Timedelta(clock_within),
+        slots=market.slots,
+    )
+    return market, stress
