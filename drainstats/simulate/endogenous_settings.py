@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,11 @@ import pandas as pd
 
 from drainstats.errors import OptionError, check_number, check_option, check_whole
 from drainstats.kernels.cascade import Rules
+from drainstats.simulate.ranges import bar_labels, bar_length, check_between
 
 MINUTE = pd.Timedelta(minutes=1)
+# Of what is added to logs, or multiplies them: beyond it depth leaves the range of floating-point numbers.
+_MOST = 50.0
 # What a scenario fixes; the seed's news, accounts and books stay the same.
 SCENARIOS: dict[str, dict[str, Any]] = {
     "drain": {},
@@ -106,7 +108,7 @@ class Settings:
             check_whole(name, getattr(self, name), least)
         if self.onset is not None:
             check_whole("onset", self.onset, 1)
-            _check_range("onset", self.onset, 1, self.rows - 1)
+            check_between("onset", self.onset, 1, self.rows - 1)
         if self.source is not None:
             check_option("source", self.source, self.names)
         check_option("suspect_venue", self.suspect_venue, self.venue_names)
@@ -114,29 +116,27 @@ class Settings:
         for name in _SWITCHES:
             check_option(name, getattr(self, name), (True, False))
         for name in ("shock", "coin_jump"):
-            _check_range(name, getattr(self, name), -5.0, 0.0)
+            check_between(name, getattr(self, name), -5.0, 0.0)
         for name in _POSITIVE:
-            check_number(name, getattr(self, name), 0.0)
+            check_number(name, getattr(self, name), 0.0, 1e4)
+        check_number("sigma", self.sigma, 0.0, 1.0)
+        check_number("depth_half_life", self.depth_half_life, 0.01)
         for name in _SHARES:
-            _check_range(name, getattr(self, name), 0.0, 1.0)
+            check_between(name, getattr(self, name), 0.0, 1.0)
         for name in _NOT_NEGATIVE:
-            _check_range(name, getattr(self, name), 0.0, 1e9)
+            check_between(name, getattr(self, name), 0.0, _MOST)
         self._check_clock()
-        if len(self.leverage) != 2 or not np.isfinite(self.leverage).all() or self.leverage[1] < 0:
+        if not isinstance(self.leverage, (tuple, list)) or len(self.leverage) != 2:
             raise OptionError(
                 f"leverage={self.leverage!r} must be the mean and the standard deviation of its logarithm."
             )
+        check_between("leverage[0]", self.leverage[0], -10.0, 10.0)
+        check_between("leverage[1]", self.leverage[1], 0.0, 10.0)
 
     def _check_clock(self) -> None:
-        try:
-            step = pd.Timedelta(self.freq if self.freq[:1].isdigit() else f"1{self.freq}")
-            pd.Timestamp(self.start)
-        except (TypeError, ValueError) as error:
-            raise OptionError(
-                f"freq={self.freq!r} or start={self.start!r} cannot be read ({error}); pass 'min', '5min', 'h' …"
-            ) from error
-        if step < MINUTE or step % MINUTE or step > pd.Timedelta(days=1):
+        if bar_length(self.freq) % MINUTE:
             raise OptionError(f"freq={self.freq!r} must be whole minutes, at most a day, such as 'min' or '5min'.")
+        bar_labels(self.start, self.rows, bar_length(self.freq))
 
     @property
     def names(self) -> list[str]:
@@ -151,8 +151,7 @@ class Settings:
     @property
     def per_bar(self) -> int:
         """Minutes of a bar."""
-        step = pd.Timedelta(self.freq if self.freq[:1].isdigit() else f"1{self.freq}")
-        return int(step / MINUTE)
+        return int(bar_length(self.freq) / MINUTE)
 
     @property
     def minutes(self) -> int:
@@ -167,9 +166,7 @@ class Settings:
     @property
     def index(self) -> pd.DatetimeIndex:
         """Labels of the bars."""
-        first = pd.Timestamp(self.start)
-        first = first.tz_localize("UTC") if first.tzinfo is None else first.tz_convert("UTC")
-        return pd.date_range(first, periods=self.rows, freq=self.per_bar * MINUTE, name="time").as_unit("ns")
+        return bar_labels(self.start, self.rows, bar_length(self.freq))
 
     def rules(self, all_depth: float) -> Rules:
         """The constants of the kernel for books of that depth in all."""
@@ -203,12 +200,6 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, by name."""
         return asdict(self)
-
-
-def _check_range(name: str, value: Any, low: float, high: float) -> None:
-    """Raise a sentence unless the number lies between both, ends included."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
-        raise OptionError(f"{name}={value!r} must be a number from {low:g} to {high:g}.")
 
 
 _SWITCHES = ("cross_margin", "shared_makers", "off_book", "value_buyers", "outage")

@@ -5,21 +5,21 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import pandas as pd
-
 from drainstats.errors import OptionError, check_number, check_option, check_whole
-from drainstats.panel.tables import index_of
 from drainstats.simulate import families
 from drainstats.simulate.assembly import stablecoin_of, states_of, truth_of
 from drainstats.simulate.confounders import CONFOUNDERS, VENUES, venue_of
 from drainstats.simulate.observation import lose, observed, panel_of
 from drainstats.simulate.planted import PEGS, draw_plan, forced_sales
 from drainstats.simulate.planted import drain as planted_drain
+from drainstats.simulate.ranges import bar_labels, bar_length, check_between
 from drainstats.simulate.truth import SimulatedMarket
 
 SCENARIOS = ("drain", *CONFOUNDERS)
 FAMILIES = tuple(families.FAMILIES)
 MODES = ("planted", "endogenous")
+# More is beyond the range of floating-point prices in a drain of a hundred bars.
+_MOST_VOLATILE = 100.0
 
 
 def drain(seed: int = 0, *, mode: str = "planted", **settings: Any) -> SimulatedMarket:
@@ -68,8 +68,8 @@ def drain(seed: int = 0, *, mode: str = "planted", **settings: Any) -> Simulated
         Share of its price that forced sales take from the source, and from the mean other member; 37 % of the log fall
         stay.
     volatility : float, default 4.0
-        Factor by which volatility jumps, of members or, with ``common_volatility``, of all assets. Its log decays with
-        the half-life.
+        Factor, below 100, by which volatility jumps, of members or, with ``common_volatility``, of all assets. Its log
+        decays with the half-life.
     flight : {"haven", "suspect", "none"}, default "haven"
         Whether money flees into the stablecoin (supply and a premium), out of it (it loses its peg, most on the second
         venue), or neither; in the drain only.
@@ -117,7 +117,7 @@ def drain(seed: int = 0, *, mode: str = "planted", **settings: Any) -> Simulated
     if mode == "planted":
         known = [name for name in inspect.signature(planted).parameters if name != "seed"]
         for name in settings:
-            check_option("the setting", name, known)
+            check_option("setting", name, known)
         return planted(seed, **settings)
     from drainstats.simulate.endogenous import endogenous
 
@@ -151,7 +151,7 @@ def planted(
     """The planted mode of `drain`, where the settings are explained."""
     settings = dict(locals())
     _check(settings)
-    index, names = _index(start, rows, freq), [f"A{k}" for k in range(assets)]
+    index, names = bar_labels(start, rows, bar_length(freq)), [f"A{k}" for k in range(assets)]
     if source is not None:
         check_option("source", source, names)
     plan = draw_plan(
@@ -203,10 +203,10 @@ def _check(settings: dict[str, Any]) -> None:
     check_number("half_life", high, 0.0)
     if low > high:
         raise OptionError(f"half_life=({low!r}, {high!r}) must be a range from the smaller number to the larger.")
-    check_number("volatility", settings["volatility"], 0.0)
+    check_number("volatility", settings["volatility"], 0.0, _MOST_VOLATILE)
     for name in ("breadth", "recovers", "gaps", "late", "commonality"):
-        if settings[name] is not None and settings[name] not in (0, 1):
-            check_number(name, settings[name], 0.0, 1.0)
+        if name != "commonality" or settings[name] is not None:
+            check_between(name, settings[name], 0.0, 1.0)
 
 
 def _pair(value: Any) -> Any:
@@ -217,18 +217,3 @@ def _two(name: str, value: Any) -> tuple[Any, Any]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise OptionError(f"{name}={value!r} must be a pair of numbers.")
     return value[0], value[1]
-
-
-def _index(start: Any, rows: int, freq: str) -> pd.DatetimeIndex:
-    """Labels of the bars, in UTC."""
-    try:
-        step = pd.Timedelta(freq if freq[:1].isdigit() else f"1{freq}")
-        first = pd.Timestamp(start)
-    except (TypeError, ValueError) as error:
-        raise OptionError(
-            f"freq={freq!r} or start={start!r} cannot be read ({error}); pass 'D', 'h', '15min' …"
-        ) from error
-    if not pd.Timedelta(0) < step <= families.DAY:
-        raise OptionError(f"freq={freq!r} must be a length of time up to a day, such as 'D', 'h' or '15min'.")
-    first = first.tz_localize("UTC") if first.tzinfo is None else first.tz_convert("UTC")
-    return index_of(pd.date_range(first, periods=rows, freq=step).as_unit("ns").asi8)

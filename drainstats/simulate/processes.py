@@ -165,7 +165,10 @@ def _check(**parameters: float) -> None:
 
 def _correlation(given: Any, assets: int) -> FloatArray:
     """S (N, N), positive definite with a unit diagonal."""
-    S = np.asarray(given, dtype=np.float64)
+    try:
+        S = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        S = np.empty(0)
     if S.ndim == 0:
         S = np.full((assets, assets), float(S)) + (1.0 - float(S)) * np.eye(assets)
     right = S.shape == (assets, assets) and np.allclose(S, S.T) and np.allclose(np.diag(S), 1.0)

@@ -202,8 +202,13 @@ def _filled(spread: FloatArray) -> FloatArray:
 
 def _window(market: SimulatedMarket, asset: str, start: Any, end: Any) -> tuple[Any, int]:
     """The asset's part of the panel, and its column."""
+    if not isinstance(market, SimulatedMarket):
+        raise OptionError(f"A simulated market is needed, a {type(market).__name__} came; make one with drain.")
     check_option("asset", asset, market.panel.assets)
-    panel = market.panel.select(asset).window(start, end)
+    try:
+        panel = market.panel.select(asset).window(start, end)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"start={start!r} or end={end!r} is no time stamp; write it as '2018-01-01'.") from error
     if not len(panel.index):
         raise OptionError(f"No bar lies between start={start!r} and end={end!r}.")
     return panel, market.panel.assets.index(asset)

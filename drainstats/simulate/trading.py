@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 
 from drainstats.errors import OptionError, check_number, check_whole
+from drainstats.simulate.ranges import check_between
 from drainstats.typing import FloatArray
 
 _CELLS = 4_000_000
+# Beyond it prices and volumes leave the range of floating-point numbers.
+_LARGEST_LOG = 300.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,11 +110,12 @@ def bars(
     >>> round(float(found.iloc[-1, 0]), 3)
     0.02
     """
-    for name, whole in (("rows", rows), ("assets", assets), ("trades", trades)):
-        check_whole(name, whole, 1)
+    for name, whole, least in (("rows", rows, 1), ("assets", assets, 1), ("trades", trades, 1), ("seed", seed, 0)):
+        check_whole(name, whole, least)
     check_number("seen", seen, 0.0, 1.0 + 1e-12)
     check_number("size", size, 0.0)
-    for name, number in (("overnight", overnight), ("drift", drift), ("impact", impact)):
+    check_between("overnight", overnight, 0.0, np.finfo(float).max)
+    for name, number in (("drift", drift), ("impact", impact)):
         check_number(name, number, -np.inf)
     wide_spread = _spread_out("spread", spread, rows, assets)
     scale = _spread_out("volatility", volatility, rows, assets) / np.sqrt(trades)
@@ -131,6 +135,10 @@ def bars(
         moves[:, :, 0] += overnight * rng.normal(size=shape[:2])
         path = moves.transpose(0, 2, 1).reshape(-1, assets).cumsum(axis=0) + level
         level = path[-1]
+        if not (np.abs(path) < _LARGEST_LOG).all():
+            raise OptionError(
+                "The log price leaves ±300: pass a smaller volatility, overnight, drift or impact (per unit of money)."
+            )
         mid = np.exp(path).reshape(shape[0], trades, assets).transpose(0, 2, 1)
         price = mid * (1 + side * wide_spread[part, :, None] / 2)
         _add_bars(out, part, price, money > 0)
@@ -161,7 +169,10 @@ def _add_bars(out: dict[str, FloatArray], rows: slice, price: FloatArray, seen: 
 
 def _spread_out(name: str, values: Any, rows: int, assets: int) -> FloatArray:
     """A number, a (T,) or a (T, N) array as (T, N)."""
-    array = np.asarray(values, dtype=np.float64)
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name} must hold numbers; {values!r} came.") from error
     if array.ndim == 1:
         array = array[:, None]
     if array.shape not in ((), (rows, 1), (rows, assets)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,15 +191,20 @@ def test_a_venue_that_is_down_shows_nothing_and_calls_nobody():
         ({"sigma": float("nan")}, "sigma=nan"),
         ({"load": -1.0}, "load=-1.0"),
         ({"leverage": (1.0,)}, "leverage"),
+        ({"leverage": 3}, "leverage"),
+        ({"leverage": ("a", 1.0)}, "leverage[0]='a'"),
+        ({"var_limit": 1e9}, "var_limit=1000000000.0 must be a number from 0 to 50"),
+        ({"depth_half_life": 1e-6}, "depth_half_life"),
+        ({"start": None}, "start=None is not a time stamp"),
         ({"freq": "90s"}, "freq='90s' must be whole minutes"),
-        ({"freq": "fortnight"}, "cannot be read"),
+        ({"freq": "fortnight"}, "up to a day"),
         ({"flight": "gold"}, "flight='gold' is not one of"),
         ({"suspect_venue": "V3"}, "suspect_venue='V3' is not one of 'V1', 'V2'"),
         ({"off_book": "yes"}, "off_book='yes' is not one of True, False"),
     ],
 )
 def test_bad_settings_are_sentences(settings, message):
-    with pytest.raises(OptionError, match=message.replace("(", r"\(")):
+    with pytest.raises(OptionError, match=re.escape(message)):
         endogenous(0, **settings)
 
 

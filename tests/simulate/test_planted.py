@@ -246,13 +246,19 @@ BAD = {
     "fall": ({"fall": (1.0, 0.5)}, "below 1"),
     "half_life": ({"half_life": 0.0}, "above 0"),
     "range": ({"half_life": (5.0, 2.0)}, "from the smaller number"),
-    "breadth": ({"breadth": 1.2}, "below 1"),
+    "breadth": ({"breadth": 1.2}, "from 0 to 1"),
+    "bool": ({"recovers": True}, "from 0 to 1"),
+    "volatility": ({"volatility": 1e6}, "below 100"),
     "onset": ({"onset": 999}, "leaves no room"),
     "rise": ({"onset": 990, "rise": 20}, "leaves no room"),
-    "freq": ({"freq": "fortnight"}, "cannot be read"),
+    "freq": ({"freq": "fortnight"}, "up to a day"),
+    "no freq": ({"freq": None}, "up to a day"),
     "long bars": ({"freq": "7D"}, "up to a day"),
-    "start": ({"start": "yesterdayish"}, "cannot be read"),
-    "gaps": ({"gaps": -0.1}, "above 0"),
+    "start": ({"start": "yesterdayish"}, "not a time stamp"),
+    "no start": ({"start": None}, "not a time stamp"),
+    "early": ({"start": "1600-01-01"}, "1677 to 2262"),
+    "late": ({"start": "2261-01-01"}, "1677 to 2262"),
+    "gaps": ({"gaps": -0.1}, "from 0 to 1"),
 }
 
 

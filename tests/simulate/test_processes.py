@@ -117,6 +117,7 @@ BAD = {
     "variance": ({"beta": 0.95}, "below 1"),
     "correlations": ({"a": 0.2}, "below 1"),
     "matrix": ({"correlation": np.eye(2)}, "3 × 3"),
+    "words": ({"correlation": "high"}, "3 × 3"),
     "not positive": ({"correlation": -0.6}, "positive definite"),
     "negative": ({"alpha": -0.1}, "above 0"),
     "components": ({"name": "ogarch"}, "alike"),

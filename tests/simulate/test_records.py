@@ -111,4 +111,9 @@ def test_records_of_what_is_not_there():
         ds.simulate.book(market, "A0", reach=0.005)
     with pytest.raises(OptionError, match="No bar lies"):
         ds.simulate.trades(market, "A0", start="2030-01-01")
+    for record in (ds.simulate.book, ds.simulate.trades):
+        with pytest.raises(OptionError, match="no time stamp"):
+            record(market, "A0", start="soon")
+        with pytest.raises(OptionError, match="A simulated market is needed"):
+            record(market.panel, "A0")
     assert ds.simulate.book(market, "A0").equals(ds.simulate.book(market, "A0"))
