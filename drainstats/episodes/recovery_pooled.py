@@ -80,10 +80,8 @@ class RecoveryCurves:
 
     def plot(self, ax: Any = None) -> Any:
         """The curves with their clustered bands; the axis is returned."""
-        require_extra("matplotlib", "plot")
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6.4, 4.0)).subplots() if ax is None else ax
+        if ax is None:
+            ax = require_extra("matplotlib.pyplot", "plot").subplots()[1]
         for group in self.summary.index:
             curve = self.curves.loc[group]
             bars = np.r_[0.0, curve.index]
