@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.simulate.endogenous import drawn, random_settings
-from drainstats.simulate.endogenous_measured import measured
-from drainstats.simulate.endogenous_path import play
-from drainstats.simulate.endogenous_settings import Settings
+from drainstats.simulate.endogenous.measured import measured
+from drainstats.simulate.endogenous.path import play
+from drainstats.simulate.endogenous.run import drawn, random_settings
+from drainstats.simulate.endogenous.settings import Settings
 
 SEEDS, WIDE, FAMILY = 16, 200, 200
 PAGE = pathlib.Path(__file__).with_name("endogenous.md")
@@ -142,7 +142,7 @@ TEXT = f"""# Markets whose drains come by themselves
 
 `ds.simulate.drain(seed, mode="endogenous", ...)` writes nothing down but a shock to one asset. Accounts on margin,
 makers with limits, value buyers and arbitrage do the rest, minute by minute; the truth is measured afterwards on states
-without noise. The settings and equations: `drainstats.simulate.endogenous`.
+without noise. The settings and equations: `drainstats.simulate.endogenous.run`.
 
 With D⁰ the money that moves a price by one per cent in an undisturbed book and F the forced sales of a minute:
 

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 import drainstats as ds
-from drainstats.episodes.study.abnormal import Offsets, sliding
 from drainstats.episodes.study.commondate import placebo_p_value, statistics_of
-from drainstats.episodes.study.models_conditional import Parameters, conditional_sample
-from drainstats.episodes.study.models_linear import Windows, linear_sample
-from drainstats.episodes.study.models_seasonal import seasonal_sample
+from drainstats.episodes.study.expected.abnormal import Offsets, sliding
+from drainstats.episodes.study.expected.conditional import Parameters, conditional_sample
+from drainstats.episodes.study.expected.linear import Windows, linear_sample
+from drainstats.episodes.study.expected.seasonal import seasonal_sample
 from drainstats.episodes.study.sample import EventSample
 
 SEED, REPLICATIONS, STUDIED = 20200312, 2000, 100

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.abnormal import Offsets
 from drainstats.episodes.study.commondate import date_statistics, placebo_p_value, statistics_of
-from drainstats.episodes.study.models_linear import Windows, linear_sample
+from drainstats.episodes.study.expected.abnormal import Offsets
+from drainstats.episodes.study.expected.linear import Windows, linear_sample
 from drainstats.episodes.study.sample import EventSample
 from drainstats.episodes.study.testing import ranks
 from drainstats.episodes.study.testing.registry import BAR, TESTS

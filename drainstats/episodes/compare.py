@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from drainstats.episodes.catalogue import episode_catalogue
-from drainstats.episodes.episode import Episode
+from drainstats.episodes.episode import Episode, as_episodes
 from drainstats.episodes.matching import (
     UNITS,
     ZERO,
@@ -29,7 +29,7 @@ from drainstats.episodes.matching import (
     spans_of,
     unit_of,
 )
-from drainstats.errors import DataError, OptionError, check_number, check_option, require_extra
+from drainstats.errors import OptionError, check_number, check_option, require_extra
 
 _COLUMNS = [
     *("status", "name", "onset", "detected_onset", "onset_error", "onset_error_bars", "trough_error"),
@@ -171,8 +171,8 @@ def compare_episodes(
     check_option("reach", reach, ("fall", "onset"))
     check_number("level", level, 0.0, 1.0)
     slack = _length("tolerance", tolerance)
-    found = _episodes(detected)
-    told = _episodes(episode_catalogue() if catalogue is None else catalogue)
+    found = as_episodes(detected)
+    told = as_episodes(episode_catalogue() if catalogue is None else catalogue)
     spans = spans_of(coverage)
     step = _bar(found, bar)
     ours = [Fall.of(e, step) for e in found]
@@ -207,14 +207,6 @@ def _length(name: str, value: Any) -> pd.Timedelta:
     if isinstance(value, (int, float)) or pd.isna(length) or length < ZERO:
         raise OptionError(f"{name}={value!r} must be a length of time, such as '5D'.")
     return length
-
-
-def _episodes(given: Iterable[Episode]) -> list[Episode]:
-    episodes = list(given)
-    for e in episodes:
-        if not isinstance(e, Episode):
-            raise DataError(f"Episodes are needed, a {type(e).__name__} came; make one with Episode.from_dates.")
-    return episodes
 
 
 def _row(

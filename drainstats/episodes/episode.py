@@ -144,7 +144,7 @@ class Episode:
         end: Any = None,
         *,
         trough: Any = None,
-        members: Iterable[str] = (),
+        members: str | Iterable[str] = (),
         source: str | Mapping[str, float] | None = None,
         known_at: Any = None,
         name: str = "",
@@ -156,7 +156,7 @@ class Episode:
         ----------
         onset, end, trough : time stamps
             Naive ones are read as UTC. Without ``end`` the episode is open.
-        members : iterable of str
+        members : str or iterable of str
         source : str or mapping, optional
             One asset, or shares that are scaled to sum to one.
         known_at : time stamp, optional
@@ -189,7 +189,7 @@ class Episode:
             raise DataError("Source shares are positive numbers; they are scaled to sum to one.")
         return cls(
             **dated,
-            members=tuple(members),
+            members=(members,) if isinstance(members, str) else tuple(members),
             source=shares / shares.sum() if len(shares) else shares,
             source_identified=len(shares) == 1,
             source_basis="as told" if len(shares) else "",
@@ -211,17 +211,20 @@ class Episode:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Episode:
-        """The episode that `to_dict` wrote; fields that are missing take their defaults.
+        """The episode that `to_dict` wrote, documented ones as such; fields that are missing take their defaults.
 
         Raises
         ------
         DataError
-            Without an onset, or with a date that cannot be read.
+            Without an onset, or with a date or another field that cannot be read.
         """
-        if values.get("onset") is None:
+        if not isinstance(values, Mapping) or values.get("onset") is None:
             raise DataError("An episode needs an onset.")
-        read = {f.name: _READ[str(f.type)](f.name, values[f.name]) for f in fields(cls) if f.name in values}
-        return cls(**read)
+        if cls is Episode and "control" in values:
+            from drainstats.episodes.catalogue import DocumentedEpisode
+
+            return DocumentedEpisode.from_dict(values)
+        return cls(**{f.name: _read(f.name, str(f.type), values[f.name]) for f in fields(cls) if f.name in values})
 
     def to_json(self, *, indent: int | None = None) -> str:
         """JSON text, which `from_json` reads back without loss.
@@ -264,15 +267,42 @@ def _series(name: str, value: Any) -> pd.Series:
     return stamps(value)
 
 
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError
+    return tuple(str(v) for v in value)
+
+
+def _read(name: str, kind: str, value: Any) -> Any:
+    """A field from what `to_dict` wrote, or a sentence."""
+    try:
+        return _READ[kind](name, value)
+    except DataError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{name}={value!r} is not what to_dict writes for that field of an episode.") from error
+
+
 # How a field of each annotated type is read from plain values.
 _READ: dict[str, Callable[[str, Any], Any]] = {
     "pd.Timestamp": stamp,
     "Any": _any_time,
     "pd.Series": _series,
     "pd.DataFrame": lambda name, value: frame(value, MEMBER_STAMPS),
-    "tuple[str, ...]": lambda name, value: tuple(value),
+    "tuple[str, ...]": _texts,
     "float": lambda name, value: number(value),
     "Flight": lambda name, value: Flight.from_dict(value),
     "bool": lambda name, value: bool(value),
     "str": lambda name, value: str(value),
 }
+
+
+def as_episodes(given: Iterable[Episode]) -> list[Episode]:
+    """A list of episodes, or a sentence about what came instead."""
+    if isinstance(given, Episode) or not isinstance(given, Iterable):
+        raise DataError(f"A list of episodes is needed, one {type(given).__name__} came; put episodes into a list.")
+    episodes = list(given)
+    for e in episodes:
+        if not isinstance(e, Episode):
+            raise DataError(f"Episodes are needed, a {type(e).__name__} came; make one with Episode.from_dates.")
+    return episodes

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.episode import Episode
+from drainstats.episodes.serial import stamp
 from drainstats.errors import DataError
 from drainstats.typing import FloatArray
 
@@ -55,11 +56,15 @@ def spans_of(coverage: Any) -> dict[str, tuple[pd.Timestamp, pd.Timestamp]]:
         return {}
     given = coverage if isinstance(coverage, Mapping) else {"": coverage}
     try:
-        return {str(m): (pd.to_datetime(a, utc=True), pd.to_datetime(b, utc=True)) for m, (a, b) in given.items()}
+        spans = {str(m): (stamp("coverage", a), stamp("coverage", b)) for m, (a, b) in given.items()}
     except (TypeError, ValueError) as error:
         raise DataError(
             f"coverage={coverage!r} cannot be read: pass a pair of dates, or a mapping from markets to pairs."
         ) from error
+    for first, last in spans.values():
+        if not first <= last:
+            raise DataError(f"coverage={coverage!r} must hold a first date and a later last one.")
+    return spans
 
 
 def of_markets(e: Episode, spans: Mapping[str, tuple[Any, Any]]) -> list[tuple[Any, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +25,11 @@ FORMAT = "drainstats.episodes/1"
 
 def stamp(name: str, value: Any) -> Any:
     """A UTC time stamp, or NaT; naive ones are read as UTC."""
-    if value is None or value is pd.NaT:
+    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return pd.NaT
     try:
+        if isinstance(value, Number):  # nanoseconds since 1970, which nobody means
+            raise TypeError
         read = pd.Timestamp(value)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name}={value!r} is not a date; write it as 2020-03-12 or 2020-03-12T10:00Z.") from error
@@ -102,7 +105,9 @@ def episodes_to_json(episodes: Iterable[Episode], *, indent: int | None = None) 
     >>> ds.episodes_from_json(text)[0].end
     Timestamp('2020-03-20 00:00:00+0000', tz='UTC')
     """
-    records = {"format": FORMAT, "episodes": [e.to_dict() for e in episodes]}
+    from drainstats.episodes.episode import as_episodes
+
+    records = {"format": FORMAT, "episodes": [e.to_dict() for e in as_episodes(episodes)]}
     return json.dumps(records, ensure_ascii=False, allow_nan=False, indent=indent)
 
 
@@ -112,7 +117,7 @@ def episodes_from_json(text: str) -> list[Episode]:
     Raises
     ------
     DataError
-        When the text is no JSON, or of another format.
+        When the text is no JSON, of another format, or a field is not what `episodes_to_json` writes.
 
     Examples
     --------
@@ -123,7 +128,7 @@ def episodes_from_json(text: str) -> list[Episode]:
     from drainstats.episodes.episode import Episode
 
     values = parse(text)
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
+    if not isinstance(values, dict) or values.get("format") != FORMAT or not isinstance(values.get("episodes"), list):
         raise DataError(f"The text holds no episodes: format {FORMAT!r} was expected, as episodes_to_json writes it.")
     return [Episode.from_dict(v) for v in values["episodes"]]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.card import top_source
-from drainstats.episodes.episode import Episode
+from drainstats.episodes.episode import Episode, as_episodes
 
 # What a cell cannot hold; the table has counts, shares and the pattern instead.
 NESTED = ("members", "arrivals", "source", "notes", "member_table", "field_known_at", "flight")
@@ -36,7 +36,7 @@ def episodes_table(episodes: Iterable[Episode]) -> pd.DataFrame:
     'documented'
     """
     columns = [f.name for f in fields(Episode) if f.name not in NESTED]
-    rows = [{c: getattr(e, c) for c in columns} | _summary(e) for e in episodes]
+    rows = [{c: getattr(e, c) for c in columns} | _summary(e) for e in as_episodes(episodes)]
     return pd.DataFrame(rows, columns=[*columns, *_SUMMARY])
 
 

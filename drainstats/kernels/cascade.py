@@ -1,4 +1,4 @@
-"""Margin calls, forced sales, makers and arbitrage in one-minute steps; the question: `simulate.endogenous`.
+"""Margin calls, forced sales, makers and arbitrage in one-minute steps; the question: `simulate.endogenous.run`.
 
 T minutes, K assets, V venues, N accounts. A minute: news moves the price; accounts below maintenance sell the share
 theta of all they have, those without equity are closed off the book; the sales move the price by 0.01 × money / depth;

@@ -8,7 +8,7 @@ _NAMES = {
     "bars": "trading",
     "SimulatedBars": "trading",
     "drain": "market",
-    "random_settings": "endogenous",
+    "random_settings": "endogenous.run",
     "SCENARIOS": "market",
     "FAMILIES": "market",
     "SimulatedMarket": "truth",

@@ -34,7 +34,7 @@ def drain(seed: int = 0, *, mode: str = "planted", **settings: Any) -> Simulated
     seed : int, default 0
         The same seed gives the same market, bit for bit.
     mode : {"planted", "endogenous"}, default "planted"
-        What follows are the settings of the planted mode; those of the other: `drainstats.simulate.endogenous`.
+        What follows are the settings of the planted mode; those of the other: `drainstats.simulate.endogenous.run`.
     scenario : str, default "drain"
         ``drain``, or what a detector must not call: `drainstats.simulate.SCENARIOS`, explained in
         `drainstats.simulate.confounders`.
@@ -119,7 +119,7 @@ def drain(seed: int = 0, *, mode: str = "planted", **settings: Any) -> Simulated
         for name in settings:
             check_option("setting", name, known)
         return planted(seed, **settings)
-    from drainstats.simulate.endogenous import endogenous
+    from drainstats.simulate.endogenous.run import endogenous
 
     return endogenous(seed, **settings)
 

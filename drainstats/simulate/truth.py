@@ -44,7 +44,7 @@ class Truth:
     settings : dict
         Every parameter of the simulation, with its seed.
     outcomes : dict
-        What came out, in the endogenous mode (`drainstats.simulate.endogenous`).
+        What came out, in the endogenous mode (`drainstats.simulate.endogenous.run`).
     """
 
     scenario: str

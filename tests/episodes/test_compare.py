@@ -226,6 +226,8 @@ def test_the_catalogue_is_the_default():
         ({"level": 1.5}, OptionError, "level"),
         ({"coverage": "2020"}, DataError, "pair of dates"),
         ({"coverage": {"crypto": ("x", "y")}}, DataError, "pair of dates"),
+        ({"coverage": ("2021-01-01", "2020-01-01")}, DataError, "later last one"),
+        ({"coverage": (None, "2020-01-01")}, DataError, "later last one"),
         ({"catalogue": ["2020-01-01"]}, DataError, "Episodes are needed"),
     ],
 )

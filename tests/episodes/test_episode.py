@@ -94,3 +94,37 @@ def test_catalogue_is_in_time_order_with_references():
     assert {e.name for e in ds.episode_catalogue("crypto")} < {e.name for e in everything}
     with pytest.raises(OptionError, match="'equity'"):
         ds.episode_catalogue("moon")
+
+
+def test_documented_episodes_come_back_from_json_as_such():
+    told = ds.episode_catalogue()
+    back = ds.episodes_from_json(ds.episodes_to_json(told))
+    assert back == told
+    assert [repr(e) for e in back] == [repr(e) for e in told]
+    # Controls that came back as plain episodes would count as drains that were missed.
+    assert ds.compare_episodes([], back).summary.equals(ds.compare_episodes([]).summary)
+    assert ds.Episode.from_json(told[0].to_json()).classes == told[0].classes
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("members", 5), ("members", "BTC"), ("source", 5), ("member_table", {"a": 1}), ("flight", {"a": 1}),
+     ("half_life", "x"), ("arrivals", "x"), ("onset", 5), ("notes", True)],
+)  # fmt: skip
+def test_json_that_is_no_episode_is_a_sentence(field, value):
+    values = ds.Episode.from_dates("2020-03-12", source="BTC").to_dict()
+    with pytest.raises(DataError, match=field):
+        ds.Episode.from_dict({**values, field: value})
+
+
+@pytest.mark.parametrize("given", [None, 5, ds.Episode.from_dates("2020-03-12"), "2020-03-12", ["2020-03-12"]])
+def test_what_is_no_list_of_episodes_is_a_sentence(given):
+    for taken in (ds.compare_episodes, ds.episodes_table, ds.episodes_to_json):
+        with pytest.raises(DataError, match="came; "):
+            taken(given)
+
+
+def test_numbers_are_no_dates_and_one_member_is_no_list_of_letters():
+    with pytest.raises(DataError, match="onset=20200312 is not a date"):
+        ds.Episode.from_dates(20200312)
+    assert ds.Episode.from_dates("2020-03-12", float("nan"), members="BTC").members == ("BTC",)

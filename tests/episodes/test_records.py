@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import drainstats as ds
-from drainstats.episodes.recovery import bars_missing, loss_speed, own_trough
+from drainstats.episodes.recovery.decay import bars_missing, loss_speed, own_trough
 from drainstats.episodes.serial import plain
 from drainstats.errors import DataError
 from tests.markets import calm_log_illiquidity, illiquidity_frame, plant

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import drainstats as ds
-from drainstats.episodes.study.abnormal import Offsets, abnormal_values
 from drainstats.episodes.study.commondate import cross_section, date_statistics
-from drainstats.episodes.study.models_linear import event_sample
+from drainstats.episodes.study.expected.abnormal import Offsets, abnormal_values
+from drainstats.episodes.study.expected.linear import event_sample
 
 pytestmark = pytest.mark.reference
 

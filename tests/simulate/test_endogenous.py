@@ -11,10 +11,10 @@ import pytest
 import drainstats as ds
 from drainstats.errors import OptionError
 from drainstats.kernels.cascade import COIN, FLOW_LOSS, LOAD, MONEY
-from drainstats.simulate.endogenous import drawn, endogenous, random_settings
-from drainstats.simulate.endogenous_measured import half_lives, measured
-from drainstats.simulate.endogenous_path import play
-from drainstats.simulate.endogenous_settings import SCENARIOS, Settings
+from drainstats.simulate.endogenous.measured import half_lives, measured
+from drainstats.simulate.endogenous.path import play
+from drainstats.simulate.endogenous.run import drawn, endogenous, random_settings
+from drainstats.simulate.endogenous.settings import SCENARIOS, Settings
 
 # Volatility as always, makers blind to it: what is left is forced flow.
 FLOW_ONLY = {"volatility": 1.0, "var_limit": 0.0}

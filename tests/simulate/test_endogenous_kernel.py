@@ -23,10 +23,10 @@ from drainstats.kernels.cascade import (
     UNITS,
     VOLATILITY_LOSS,
 )
-from drainstats.simulate.endogenous import drawn
-from drainstats.simulate.endogenous_accounts import Accounts, Books
-from drainstats.simulate.endogenous_path import News, play
-from drainstats.simulate.endogenous_settings import Settings
+from drainstats.simulate.endogenous.accounts import Accounts, Books
+from drainstats.simulate.endogenous.path import News, play
+from drainstats.simulate.endogenous.run import drawn
+from drainstats.simulate.endogenous.settings import Settings
 
 SMALL = {"assets": 4, "accounts": 60, "venues": 3, "rows": 150, "insurance": 0.05}
 CASES = {

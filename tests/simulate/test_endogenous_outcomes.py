@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from drainstats.simulate.endogenous import drawn, endogenous, random_settings
-from drainstats.simulate.endogenous_measured import measured
-from drainstats.simulate.endogenous_path import play
-from drainstats.simulate.endogenous_settings import Settings
+from drainstats.simulate.endogenous.measured import measured
+from drainstats.simulate.endogenous.path import play
+from drainstats.simulate.endogenous.run import drawn, endogenous, random_settings
+from drainstats.simulate.endogenous.settings import Settings
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 SEEDS = range(16)

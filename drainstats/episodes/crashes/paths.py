@@ -12,6 +12,9 @@ from drainstats.errors import DataError
 from drainstats.frames import as_wide, in_utc, to_pandas
 from drainstats.typing import BoolArray, FloatArray
 
+_LAST_SECOND = 1e11
+"""Beyond the year 5000 in seconds, and 1973 in milliseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:
@@ -104,6 +107,11 @@ def price_paths(prices: Any, times: Any = None, name: str = "log_price", *, posi
         raise DataError(f"{name} has labels that are neither stamps nor seconds; give it a time index.")
     if not np.isfinite(seconds).all() or (np.diff(seconds) < 0).any():
         raise DataError(f"{name}: the stamps are missing or run backwards; sort the rows by time.")
+    if origin is None and len(seconds) and np.abs(seconds[[0, -1]]).max() > _LAST_SECOND:
+        raise DataError(
+            f"{name} has labels up to {seconds[-1]:.3g}, which are no seconds since 1970; convert milliseconds or finer "
+            "ones to stamps with pandas.to_datetime(labels, unit='ms')."
+        )
     return Paths(wide.values, np.ascontiguousarray(seconds), index, wide.columns, single, origin)
 
 
@@ -111,4 +119,4 @@ def stacked(frames: dict[Any, pd.DataFrame], paths: Paths) -> pd.DataFrame:
     """One frame of the assets' frames: as it is for a single series, else columns (quantity, asset)."""
     if paths.single:
         return next(iter(frames.values()))
-    return pd.concat(frames, axis=1).swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
+    return pd.concat(frames, axis=1, sort=True).swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)

@@ -19,7 +19,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.crashes.blocks import Blocks, Overnight, blocks_of, factors_of, kept_returns, with_factors
+from drainstats.episodes.crashes.blocks import (
+    Blocks,
+    Overnight,
+    Windows,
+    blocks_of,
+    factors_of,
+    kept_returns,
+    with_factors,
+)
 from drainstats.episodes.crashes.paths import Paths, price_paths, stacked
 from drainstats.errors import check_option
 from drainstats.typing import FloatArray
@@ -127,8 +135,11 @@ def by_blocks(paths: Paths, by: str | int, overnight: str, make: Any, seasonalit
         ends, returns = kept_returns(paths, number, overnight)
         ends, returns, factor = with_factors(ends, returns, factors[:, number])
         blocks = blocks_of(paths, ends, by)
-        found[column] = pd.DataFrame({"returns": blocks.size} | make(returns / factor, blocks), index=blocks.labels)
-    return stacked(found, paths)
+        # Windows end in rows of which assets lack some and whose stamps may repeat: rows line them up.
+        labels = pd.Index(ends) if isinstance(blocks, Windows) else blocks.labels
+        found[column] = pd.DataFrame({"returns": blocks.size} | make(returns / factor, blocks), index=labels)
+    out = stacked(found, paths)
+    return out if by == "day" else out.set_axis(paths.index[out.index])
 
 
 def _measures(r: FloatArray, blocks: Blocks) -> dict[str, FloatArray]:

@@ -14,7 +14,7 @@ from drainstats.episodes.detection.source import BASIS, source_shares
 from drainstats.episodes.detection.spans import Rules, Span
 from drainstats.episodes.detection.stress import Stress, row_median
 from drainstats.episodes.episode import Episode
-from drainstats.episodes.recovery import fit_decay, loss_speed, member_table
+from drainstats.episodes.recovery.decay import fit_decay, loss_speed, member_table
 from drainstats.episodes.serial import STAMPS
 from drainstats.typing import FloatArray
 

@@ -21,9 +21,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.abnormal import Offsets
 from drainstats.episodes.study.commondate import effective_number, kp_factor
 from drainstats.episodes.study.dated import DatedEvent
+from drainstats.episodes.study.expected.abnormal import Offsets
 from drainstats.errors import check_number, check_option
 from drainstats.typing import BoolArray, FloatArray
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drainstats.episodes.study.abnormal import SHORTEST_ESTIMATION, Offsets, abnormal_values
+from drainstats.episodes.study.expected.abnormal import SHORTEST_ESTIMATION, Offsets, abnormal_values
 from drainstats.episodes.study.sample import EventSample
 from drainstats.typing import BoolArray, FloatArray, IntArray
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.abnormal import Offsets, sliding
 from drainstats.episodes.study.commondate import DateStatistics, placebo_p_value
-from drainstats.episodes.study.models import ExpectedModel, one_date
+from drainstats.episodes.study.expected.abnormal import Offsets, sliding
+from drainstats.episodes.study.expected.models import ExpectedModel, one_date
 from drainstats.episodes.study.notes import about, about_sample, sentence_of
 from drainstats.episodes.study.rows import iso
 from drainstats.episodes.study.sample import EventSample

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.abnormal import Offsets
 from drainstats.episodes.study.commondate import DateStatistics, placebo_p_value, statistics_of
 from drainstats.episodes.study.dated import DatedEvent, Market, PlaceboWindows, Plan
-from drainstats.episodes.study.models_conditional import Parameters, estimate
+from drainstats.episodes.study.expected.abnormal import Offsets
+from drainstats.episodes.study.expected.conditional import Parameters, estimate
 from drainstats.episodes.study.notes import about, about_sample, sentence_of
 from drainstats.episodes.study.rows import iso, row_of
 from drainstats.episodes.study.sample import EventSample

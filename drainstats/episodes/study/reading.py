@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.study.dated import Market
-from drainstats.episodes.study.models import MODELS, WITH_MARKET, ExpectedModel
-from drainstats.episodes.study.models_seasonal import CLOCKS, clock_classes
+from drainstats.episodes.study.expected.models import MODELS, WITH_MARKET, ExpectedModel
+from drainstats.episodes.study.expected.seasonal import CLOCKS, clock_classes
 from drainstats.errors import DataError, OptionError, check_option, check_whole
 from drainstats.frames import Wide, as_wide, refuse_extreme
 from drainstats.typing import FloatArray

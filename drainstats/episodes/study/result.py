@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from drainstats.episodes.study.abnormal import Offsets
 from drainstats.episodes.study.bands import banded_path, buy_and_hold
 from drainstats.episodes.study.dated import DatedEvent
+from drainstats.episodes.study.expected.abnormal import Offsets
 from drainstats.episodes.study.multiplicity import over_assets, over_events
 from drainstats.episodes.study.plots import draw, when
 from drainstats.errors import DataError, check_option, require_extra

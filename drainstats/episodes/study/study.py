@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.abnormal import Offsets
 from drainstats.episodes.study.commondate import many_shares_passed
 from drainstats.episodes.study.dated import DatedEvent, Market, Plan, work_out
+from drainstats.episodes.study.expected.abnormal import Offsets
 from drainstats.episodes.study.own_dates import OWN, by_asset_dates, work_out_units
 from drainstats.episodes.study.reading import read_market
 from drainstats.episodes.study.result import EventStudy

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.abnormal import Offsets
 from drainstats.episodes.study.across import across_events
 from drainstats.episodes.study.commondate import DRAWS, cross_section, kp_factor, pooled_p_value
 from drainstats.episodes.study.dated import DatedEvent, Plan
+from drainstats.episodes.study.expected.abnormal import Offsets
 from drainstats.episodes.study.result import NULL, EventStudy
 from drainstats.typing import FloatArray
 

@@ -204,3 +204,26 @@ def test_threshold_counts_a_large_return_as_the_paper_says():
     found = ds.jump_test(pd.Series(np.r_[0.0, r.cumsum()], np.arange(201) * 60.0), "threshold")
     # Five figures of the constant.
     assert found["jump_share"].iloc[0] == pytest.approx(1 - calm / (r @ r), abs=1e-5)
+
+
+@pytest.mark.parametrize("frame", [ds.realised_measures, ds.jump_test])
+def test_windows_of_assets_with_gaps_and_equal_stamps(frame):
+    rng = np.random.default_rng(4)
+    stamps = pd.to_datetime(np.sort(rng.integers(0, 900, 400)), unit="s", utc=True)
+    table = pd.DataFrame(rng.normal(0, 1e-3, (400, 2)).cumsum(axis=0), stamps, ["a", "b"])
+    table.iloc[50:90, 0] = table.iloc[::3, 1] = np.nan
+    together = frame(table, by=40)
+    assert together.index.is_monotonic_increasing
+    for asset in table:
+        alone = frame(table[asset].dropna(), by=40)
+        mine = together.xs(asset, axis=1, level=1)[alone.columns]
+        mine = mine[table[asset].notna().to_numpy()[-len(mine) :]]
+        pd.testing.assert_frame_equal(mine[-len(alone) :], alone, check_names=False)
+
+
+def test_labels_in_milliseconds_are_no_seconds():
+    path = np.random.default_rng(0).normal(0, 1e-3, 100).cumsum()
+    stamps = 1_700_000_000_000 + 1000 * np.arange(100)
+    with pytest.raises(DataError, match="unit='ms'"):
+        ds.jump_test(path, times=stamps)
+    assert len(ds.jump_test(path, times=stamps / 1000)) == 1

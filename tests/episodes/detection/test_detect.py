@@ -8,7 +8,7 @@ import pytest
 
 import drainstats as ds
 from drainstats.episodes.detection.stress import measure_stress
-from drainstats.episodes.recovery import fit_decay
+from drainstats.episodes.recovery.decay import fit_decay
 from drainstats.errors import DataError, OptionError
 from tests.markets import calm_log_illiquidity, illiquidity_frame, panel_from_ranges, plant
 

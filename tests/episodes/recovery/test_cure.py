@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drainstats.episodes.recovery_cure import fit_cure, follow_up_p_value
+from drainstats.episodes.recovery.cure import fit_cure, follow_up_p_value
 
 
 def sample(seed, episodes=30, members=10, never=0.3, half_life=6.0, shape=1.0, follow=80.0):

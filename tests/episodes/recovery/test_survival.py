@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.duration.survfunc import SurvfuncRight, survdiff
 
-from drainstats.episodes.recovery_survival import band, kaplan_meier, log_rank, quantile_time
+from drainstats.episodes.recovery.survival import band, kaplan_meier, log_rank, quantile_time
 
 
 def sample(seed, members=200, censored=0.3):

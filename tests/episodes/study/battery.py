@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from drainstats.episodes.study.abnormal import Offsets
-from drainstats.episodes.study.models_linear import event_sample
+from drainstats.episodes.study.expected.abnormal import Offsets
+from drainstats.episodes.study.expected.linear import event_sample
 from drainstats.episodes.study.sample import EventSample
 
 RANDOM = ("wild_bootstrap", "calendar_block_bootstrap")

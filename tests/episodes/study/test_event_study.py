@@ -12,7 +12,6 @@ import pytest
 from scipy import stats
 
 import drainstats as ds
-from drainstats.episodes.study.abnormal import Offsets, abnormal_values
 from drainstats.episodes.study.commondate import (
     date_statistics,
     effective_number,
@@ -20,6 +19,7 @@ from drainstats.episodes.study.commondate import (
     many_shares_passed,
     placebo_p_value,
 )
+from drainstats.episodes.study.expected.abnormal import Offsets, abnormal_values
 from drainstats.errors import CommonShareWarning, DataError
 
 DAYS = pd.date_range("2018-01-01", periods=700, tz="UTC", name="time")

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 import drainstats as ds
-from drainstats.episodes.study.abnormal import Offsets
 from drainstats.episodes.study.commondate import statistics_of
-from drainstats.episodes.study.models import MODELS, WITH_MARKET, ExpectedModel
-from drainstats.episodes.study.models_conditional import Parameters, conditional_sample
-from drainstats.episodes.study.models_linear import event_sample
-from drainstats.episodes.study.models_seasonal import clock_classes, seasonal_sample
+from drainstats.episodes.study.expected.abnormal import Offsets
+from drainstats.episodes.study.expected.conditional import Parameters, conditional_sample
+from drainstats.episodes.study.expected.linear import event_sample
+from drainstats.episodes.study.expected.models import MODELS, WITH_MARKET, ExpectedModel
+from drainstats.episodes.study.expected.seasonal import clock_classes, seasonal_sample
 
 HOURS = pd.date_range("2024-01-01", periods=700, freq="h", tz="UTC", name="time")
 OFFSETS = Offsets((-120, -6), (-1, 2))

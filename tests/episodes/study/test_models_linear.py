@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drainstats.episodes.study.abnormal import Offsets, abnormal_values
-from drainstats.episodes.study.models_linear import event_sample
+from drainstats.episodes.study.expected.abnormal import Offsets, abnormal_values
+from drainstats.episodes.study.expected.linear import event_sample
 
 OFFSETS = Offsets((-100, -6), (-1, 2))
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 import drainstats as ds
-from drainstats.episodes.study.abnormal import Offsets
-from drainstats.episodes.study.models_linear import event_sample
+from drainstats.episodes.study.expected.abnormal import Offsets
+from drainstats.episodes.study.expected.linear import event_sample
 from drainstats.errors import DataError, OptionError
 
 pytestmark = pytest.mark.filterwarnings("ignore::drainstats.errors.CommonShareWarning")

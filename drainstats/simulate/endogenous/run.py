@@ -31,10 +31,10 @@ import pandas as pd
 
 from drainstats.errors import check_whole
 from drainstats.kernels.cascade import COIN, FLOW, FLOW_LOSS, MONEY, PRICE, VOLATILITY_LOSS
-from drainstats.simulate.endogenous_accounts import Books, draw_accounts, draw_books
-from drainstats.simulate.endogenous_measured import in_bars, measured
-from drainstats.simulate.endogenous_path import News, States, draw_news, play
-from drainstats.simulate.endogenous_settings import Settings
+from drainstats.simulate.endogenous.accounts import Books, draw_accounts, draw_books
+from drainstats.simulate.endogenous.measured import in_bars, measured
+from drainstats.simulate.endogenous.path import News, States, draw_news, play
+from drainstats.simulate.endogenous.settings import Settings
 from drainstats.simulate.observation import LARGEST_SPREAD, lose, observed, panel_of
 from drainstats.simulate.observation import States as Seen
 from drainstats.simulate.truth import SimulatedMarket

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.episode import Episode
-from drainstats.episodes.recovery_cure import LATENCIES, CureModel, fit_cure
-from drainstats.episodes.recovery_survival import LogRank, band, kaplan_meier, log_rank, quantile_time
+from drainstats.episodes.recovery.cure import LATENCIES, CureModel, fit_cure
+from drainstats.episodes.recovery.survival import LogRank, band, kaplan_meier, log_rank, quantile_time
 from drainstats.errors import DataError, check_number, check_option, require_extra
 from drainstats.typing import FloatArray
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from drainstats.episodes.study.abnormal import Offsets, sliding
 from drainstats.episodes.study.commondate import DateStatistics, date_statistics, statistics_of
-from drainstats.episodes.study.models_conditional import (
+from drainstats.episodes.study.expected.abnormal import Offsets, sliding
+from drainstats.episodes.study.expected.conditional import (
     Parameters,
     conditional_sample,
     conditional_samples,
     estimate,
     weights_note,
 )
-from drainstats.episodes.study.models_linear import Windows, linear_sample
-from drainstats.episodes.study.models_seasonal import seasonal_sample
+from drainstats.episodes.study.expected.linear import Windows, linear_sample
+from drainstats.episodes.study.expected.seasonal import seasonal_sample
 from drainstats.episodes.study.sample import EventSample
 from drainstats.typing import FloatArray, IntArray
 

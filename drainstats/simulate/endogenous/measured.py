@@ -19,9 +19,9 @@ from drainstats.kernels.cascade import (
     TRIGGERED,
     VOLATILITY_LOSS,
 )
-from drainstats.simulate.endogenous_accounts import Accounts
-from drainstats.simulate.endogenous_path import News, States
-from drainstats.simulate.endogenous_settings import Settings
+from drainstats.simulate.endogenous.accounts import Accounts
+from drainstats.simulate.endogenous.path import News, States
+from drainstats.simulate.endogenous.settings import Settings
 from drainstats.simulate.truth import Truth
 from drainstats.typing import BoolArray, FloatArray, IntArray
 

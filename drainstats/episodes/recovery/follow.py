@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.episode import Episode
-from drainstats.episodes.recovery import member_table
+from drainstats.episodes.recovery.decay import member_table
 from drainstats.errors import DataError, check_number, check_whole
 
 

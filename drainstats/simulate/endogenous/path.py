@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from drainstats.kernels.cascade import FLOW_LOSS, VOLATILITY_LOSS, cascade
-from drainstats.simulate.endogenous_accounts import Accounts, Books
-from drainstats.simulate.endogenous_settings import Settings
+from drainstats.simulate.endogenous.accounts import Accounts, Books
+from drainstats.simulate.endogenous.settings import Settings
 from drainstats.typing import BoolArray, FloatArray
 
 # Of the loss of an asset that never comes back, the share that stays.

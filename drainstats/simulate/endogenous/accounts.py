@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drainstats.simulate.endogenous_settings import Settings
+from drainstats.simulate.endogenous.settings import Settings
 from drainstats.typing import FloatArray, IntArray
 
 LARGEST_LEVERAGE = 40.0

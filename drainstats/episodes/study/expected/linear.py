@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drainstats.episodes.study.abnormal import SHORTEST_ESTIMATION, Offsets
+from drainstats.episodes.study.expected.abnormal import SHORTEST_ESTIMATION, Offsets
 from drainstats.episodes.study.sample import EventSample
 from drainstats.typing import BoolArray, FloatArray
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.models_linear import mean_correlation
+from drainstats.episodes.study.expected.linear import mean_correlation
 from drainstats.episodes.study.rows import bar_length
 from drainstats.episodes.study.sample import EventSample
 from drainstats.errors import DataError, OptionError, check_option

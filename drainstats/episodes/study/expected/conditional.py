@@ -28,8 +28,8 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.abnormal import Offsets, sliding
-from drainstats.episodes.study.models_linear import mean_correlation
+from drainstats.episodes.study.expected.abnormal import Offsets, sliding
+from drainstats.episodes.study.expected.linear import mean_correlation
 from drainstats.episodes.study.sample import EventSample
 from drainstats.errors import DataError
 from drainstats.typing import BoolArray, FloatArray

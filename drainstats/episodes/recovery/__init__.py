@@ -1,0 +1,1 @@
+"""How fast liquidity comes back: the decay of one episode, and curves and cure models over many."""

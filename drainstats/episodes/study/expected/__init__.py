@@ -1,0 +1,1 @@
+"""What was to be expected of an outcome, and the error of that forecast."""
