@@ -109,8 +109,8 @@ def price_paths(prices: Any, times: Any = None, name: str = "log_price", *, posi
         raise DataError(f"{name}: the stamps are missing or run backwards; sort the rows by time.")
     if origin is None and len(seconds) and np.abs(seconds[[0, -1]]).max() > _LAST_SECOND:
         raise DataError(
-            f"{name} has labels up to {seconds[-1]:.3g}, which are no seconds since 1970; convert milliseconds or finer "
-            "ones to stamps with pandas.to_datetime(labels, unit='ms')."
+            f"{name} has labels up to {seconds[-1]:.3g}, which are no seconds since 1970; convert milliseconds "
+            "or finer ones to stamps with pandas.to_datetime(labels, unit='ms')."
         )
     return Paths(wide.values, np.ascontiguousarray(seconds), index, wide.columns, single, origin)
 
