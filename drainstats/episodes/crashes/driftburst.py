@@ -1,6 +1,7 @@
 """Drift bursts: is the price going somewhere faster than its volatility allows?
 
-With left-sided exponential weights w(s; h) = exp(−(t − s)/h) on the returns r_i known at t, s their first price's time,
+With left-sided exponential weights w(s; h) = exp(−(t − s)/h) on the returns r_i known at t, s the time of the price
+before the last,
 
     mean(t) = 1/h Σ w_i(h) r_i,
     sigma²(t) = 2/h' [ Σ z_i² + 2 Σ_{l<L} κ(l/L) Σ z_i z_{i−l} ],  z_i = w_i(h') r_i,

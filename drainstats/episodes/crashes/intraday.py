@@ -2,7 +2,8 @@
 
 Returns are divided by their day's scale, the root of the mean bipower product, so that quiet and wild days count alike.
 The factor of a time of day is a scale of those standardised returns over earlier days, divided by the root of the mean
-of its square over all times of day.
+of its square over all times of day. "wsd" cuts at the shorth of the time of day as it is; the authors divide the
+shorths by the root of their mean square first, which cuts elsewhere where standardised returns are not of variance one.
 """
 
 from __future__ import annotations

@@ -161,14 +161,20 @@ def _threshold(r: FloatArray, blocks: Days, times: float = 3.0) -> dict[str, Flo
     return {k: np.where(n > 2, v, np.nan) for k, v in out.items()}
 
 
-def _local_variance(r: FloatArray, blocks: Days, times: float, reach: int = 25, rounds: int = 3) -> FloatArray:
-    """Gaussian-weighted mean (n,) of squares around each return of a day, without its neighbours and large ones."""
+def _local_variance(r: FloatArray, blocks: Days, times: float, reach: int = 25, rounds: int = 20) -> FloatArray:
+    """Gaussian-weighted mean (n,) of squares around each return of a day, without its neighbours and large ones.
+
+    The window is one deviation of the kernel to each side; large returns leave until no more do.
+    """
     square, variance = r * r, np.full(len(r), np.inf)
+    kept = np.zeros(len(r))
     for _ in range(rounds):
-        kept = (square <= times**2 * variance).astype(np.float64)
+        before, kept = kept, (square <= times**2 * variance).astype(np.float64)
+        if np.array_equal(kept, before):
+            break
         above, below = np.zeros(len(r)), np.zeros(len(r))
         for lag in range(2, reach + 1):
-            weight = np.exp(-0.5 * (lag / (reach / 2.0)) ** 2) / sqrt(2.0 * pi)
+            weight = np.exp(-0.5 * (lag / reach) ** 2)
             inside = blocks.inside(lag)[lag:]
             for here, there in ((slice(lag, None), slice(None, -lag)), (slice(None, -lag), slice(lag, None))):
                 above[here] += weight * inside * (kept * square)[there]
