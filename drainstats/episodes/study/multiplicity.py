@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.study.commondate import DRAWS, effective_number
+from drainstats.episodes.study.commondate import DRAWS, effective_number, placebo_draws
 from drainstats.episodes.study.dated import DatedEvent
 from drainstats.errors import DataError
 from drainstats.typing import FloatArray
@@ -51,20 +51,24 @@ def _along_order(p_values: FloatArray, rule: object) -> FloatArray:
     return out
 
 
-def stepdown(statistics: FloatArray, placebos: FloatArray) -> tuple[FloatArray, FloatArray]:
+def stepdown(
+    statistics: FloatArray, placebos: FloatArray, raw: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Raw and Romano-Wolf p-values of |statistics| (k,) among placebo dates (D, k), where NaN never exceeds.
 
-    Each is scaled by its own root mean square on placebo dates, so that none rules the largest.
+    Each is scaled by its own root mean square on placebo dates, so that none rules the largest. No adjusted p-value is
+    below its raw one, which can come from elsewhere: the largest of several may be worth more independent dates.
     """
     size, others = np.abs(statistics), np.abs(np.where(np.isfinite(placebos), placebos, 0.0))
     scale = np.sqrt((others**2).sum(axis=0) / np.maximum(np.isfinite(placebos).sum(axis=0), 1))
     scale = np.where(scale > 0, scale, 1.0)
     size, others = size / scale, others / scale
-    raw = np.array([_share(size[i], others[:, i]) for i in range(len(size))])
+    if raw is None:
+        raw = np.array([_share(size[i], others[:, i]) for i in range(len(size))])
     adjusted, least = np.empty(len(size)), 0.0
     order = np.argsort(-size, kind="stable")
     for j, i in enumerate(order):
-        least = max(least, _share(size[i], others[:, order[j:]].max(axis=1)))
+        least = max(least, float(raw[i]), _share(size[i], others[:, order[j:]].max(axis=1)))
         adjusted[i] = least
     return raw, adjusted
 
@@ -75,9 +79,11 @@ def _share(value: float, others: FloatArray) -> float:
     return float((1.0 + k * (others >= value).mean()) / (k + 1.0))
 
 
-def adjusted_table(statistics: FloatArray, placebos: FloatArray, index: pd.Index) -> pd.DataFrame:
+def adjusted_table(
+    statistics: FloatArray, placebos: FloatArray, index: pd.Index, raw: FloatArray | None = None
+) -> pd.DataFrame:
     """Statistic, raw p-value and the three adjusted ones, a row each."""
-    raw, adjusted = stepdown(statistics, placebos)
+    raw, adjusted = stepdown(statistics, placebos, raw)
     columns = {"statistic": statistics, "p_value": raw, "romano_wolf": adjusted}
     return pd.DataFrame(columns | {"holm": holm(raw), "benjamini_hochberg": benjamini_hochberg(raw)}, index)
 
@@ -95,15 +101,17 @@ def over_assets(event: DatedEvent, studentize: bool) -> pd.DataFrame:
 
 
 def over_events(done: tuple[DatedEvent, ...], seed: int) -> pd.DataFrame:
-    """Each event's KP-BMP as a normal score, beside draws of one placebo date an event."""
+    """Each event's KP-BMP as a normal score, beside draws of one date an event."""
     for event in done:
         _need_placebos(event)
     rng = np.random.default_rng(seed)
-    draws = np.column_stack([rng.choice(event.placebo.normal_score, DRAWS) for event in done])
     statistics = np.array([float(event.at.normal_score[0]) for event in done])
-    raw = np.array([event.p_value for event in done])
-    table = adjusted_table(statistics, draws, pd.Index([event.label for event in done], name="event"))
-    return table.assign(p_value=raw, holm=holm(raw), benjamini_hochberg=benjamini_hochberg(raw))
+    draws = [
+        placebo_draws(own, event.placebo.normal_score, event.effective, DRAWS, rng)
+        for own, event in zip(statistics, done, strict=True)
+    ]
+    raw, index = np.array([event.p_value for event in done]), pd.Index([event.label for event in done], name="event")
+    return adjusted_table(statistics, np.column_stack(draws), index, raw)
 
 
 def _need_placebos(event: DatedEvent) -> None:

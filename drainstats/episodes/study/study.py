@@ -71,8 +71,8 @@ def event_study(
     tests : sequence of str, default ("studentized_placebo", "kp_bmp")
         The first ranks the KP-adjusted BMP statistic of the date among those of placebo dates; the second refers it to
         t(n_assets - 1). Several events: the sum of their normal scores over the root of their number, referred to draws
-        of one placebo date an event, or to the normal law. The others are those of the literature; the size tables of
-        the documentation say when they hold.
+        of one date an event, placebo or its own, or to the normal law. The others are those of the literature; the
+        size tables of the documentation say when they hold.
     market : Series, table or column names, for the models "market", "factor", "dcc" and "market_adjusted"
         Columns so named are regressors and not tested. The market should not be the mean of the tested assets, which
         leaves them nothing in common.

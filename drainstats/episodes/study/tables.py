@@ -174,10 +174,12 @@ def _placebo_test(done: list[DatedEvent], seed: int) -> dict[str, Any]:
         law = f"rank among {len(event.placebo_labels)} placebo dates"
         least = 1.0 / (event.effective + 1.0)
         return {"statistic": event.at.kp[0], "p_value": event.p_value, "reference": law, "smallest_p": least}
-    statistic = _pooled(done)
-    p_value = pooled_p_value(statistic, [e.placebo.normal_score for e in done], seed)
-    law = f"{DRAWS} draws of one placebo date an event"
-    return {"statistic": statistic, "p_value": p_value, "reference": law, "smallest_p": 1.0 / (DRAWS + 1)}
+    effective = [e.effective for e in done]
+    own = [float(e.at.normal_score[0]) for e in done]
+    p_value = pooled_p_value(own, [e.placebo.normal_score for e in done], effective, seed)
+    law = f"{DRAWS} draws of one date an event, placebo or own"
+    least = max(1.0 / (DRAWS + 1), float(np.prod([1.0 / (k + 1.0) for k in effective])))
+    return {"statistic": _pooled(done), "p_value": p_value, "reference": law, "smallest_p": least}
 
 
 def _mean_path(done: list[DatedEvent], offsets: Offsets) -> pd.DataFrame:
