@@ -155,8 +155,12 @@ def detect_episodes(
     ['2020-03-12']
     """
     if isinstance(data, LiquidityPanel):
+        if available_at is not None:
+            raise OptionError("available_at belongs to a table; a panel knows its own.")
         market = from_panel(data, measure, notional, stablecoin)
     else:
+        if measure is not None:
+            raise OptionError(f"measure={measure!r} belongs to a panel; a table is taken as the illiquidity itself.")
         market = replace(from_table(data, available_at), stablecoin=stablecoin)
     kind = _evidence(market, corroborate)
     lines, alone = _lines(kind, line, common_line, alpha), _lines("none", line, common_line, alpha)
@@ -258,5 +262,8 @@ def _check(rules: Rules) -> None:
     if rules.common_line != 0:
         check_number("common_line", rules.common_line, 0.0)
     for name in ("min_breadth", "alpha"):
-        if getattr(rules, name) != 1:
-            check_number(name, getattr(rules, name), 0.0, 1.0)
+        value = getattr(rules, name)
+        if isinstance(value, bool) or value != 1:
+            check_number(name, value, 0.0, 1.0)
+    if rules.calm > rules.line:
+        raise OptionError(f"calm={rules.calm!r} lies above line={rules.line!r}, but a drained market is not calm.")

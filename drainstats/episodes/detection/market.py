@@ -126,6 +126,9 @@ def from_table(data: Any, available_at: pd.Series | None) -> Market:
     else:
         seen = np.asarray(~np.isnan(wide.values).all(axis=1))
         known = known_stamps(available_at, index, seen)
+    names = pd.Index([str(c) for c in wide.columns])
+    if not names.is_unique:
+        raise DataError(f"illiquidity: two columns read {names[names.duplicated()][0]!r} as text; rename one.")
     table = pd.DataFrame(wide.values, index=index, columns=wide.columns)
     return Market(table, _all_known(known), "user-given illiquidity", None)
 

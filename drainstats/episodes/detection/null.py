@@ -128,7 +128,7 @@ def breadth_null(
     """
     for name, value, least in (("window", window, 1), ("min_rows", min_rows, 1), ("horizon", horizon, 1)):
         check_whole(name, value, least)
-    if block is not None and block != 1:
+    if block is not None and (isinstance(block, bool) or block != 1):
         check_number("block", block, 1.0)
     wide = as_wide(breadth, "breadth")
     if wide.values.shape[1] != 1:

@@ -112,6 +112,7 @@ def co_movement_test(
     """
     check_option("scores", scores, ["rank", "upper_tail"])
     check_whole("draws", draws, 1)
+    check_whole("seed", seed, 0)
     check_number("share", share, 0.0)
     if share > 0.5:
         raise OptionError(f"share={share} must lie above 0 and be at most 0.5.")

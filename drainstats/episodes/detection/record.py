@@ -30,7 +30,7 @@ def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
     end = None if last is None else last - rules.quiet
     arrivals = _arrivals(stress.z, onset, stop, rules)
     source, identified = _source(market, stress, rules, span, arrivals)
-    members = sorted(arrivals, key=lambda i: (arrivals[i], i))
+    members = sorted(arrivals, key=lambda i: (arrivals[i], str(names[i])))
     rows = slice(onset, stop if end is None else end + 1)
     trough = onset + int(np.nanargmax(row_median(stress.z[rows][:, members])))
     excess = row_median(stress.excess[:stop][:, members])

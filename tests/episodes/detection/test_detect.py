@@ -201,6 +201,7 @@ def test_an_hourly_panel_goes_through():
         (market() * np.nan, "nowhere above zero"),
         (-market(), "nowhere above zero"),
         (market() * 0 + 1.0, "No bar has a baseline"),
+        (market().iloc[:, :2].set_axis([1, "1"], axis=1), "two columns read '1'"),
     ],
 )
 def test_bad_input_is_a_sentence(data, message):
@@ -214,11 +215,19 @@ def test_bad_input_is_a_sentence(data, message):
         {"alpha": 0}, {"alpha": np.nan}, {"min_breadth": 2}, {"quiet": 0}, {"quiet": "3"}, {"min_baseline": 2.5},
         {"notional": -1}, {"notional": np.inf}, {"lead": -1}, {"line": 0}, {"line": np.nan}, {"calm": np.nan},
         {"baseline": "a year"}, {"baseline": 365}, {"baseline": "-1D"}, {"baseline": None},
+        {"measure": "amihud"}, {"alpha": True}, {"min_breadth": True}, {"calm": 3.1},
     ],
 )  # fmt: skip
 def test_bad_options_are_sentences(option):
     with pytest.raises(OptionError, match=next(iter(option))):
         ds.detect_episodes(market(), **option)
+
+
+def test_members_do_not_depend_on_the_order_of_columns():
+    frame = market()
+    one, other = (ds.detect_episodes(f)[0] for f in (frame, frame[frame.columns[::-1]]))
+    assert one.members == other.members
+    pd.testing.assert_frame_equal(one.member_table, other.member_table)
 
 
 def test_availability_goes_by_label():

@@ -129,6 +129,7 @@ def test_order_is_all_that_counts_for_the_share():
         (np.zeros(80), {"horizon": 0}, OptionError, "horizon"),
         (np.zeros(80), {"window": 1.5}, OptionError, "window"),
         (np.zeros(80), {"block": 0.5}, OptionError, "block"),
+        (np.zeros(80), {"block": True}, OptionError, "block"),
         (np.zeros(80), {"block": np.nan}, OptionError, "block"),
     ],
 )

@@ -72,6 +72,7 @@ def test_gaps_stay_where_they_are():
         (independent(0)[:15], {}, DataError, "0 asset"),
         (independent(0), {"scores": "mean"}, OptionError, "scores"),
         (independent(0), {"draws": 0}, OptionError, "draws"),
+        (independent(0), {"seed": -1}, OptionError, "seed"),
         (independent(0), {"share": 0.6}, OptionError, "share"),
     ],
 )  # fmt: skip
