@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -9,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import OptionError
+from drainstats.errors import OptionError, check_option
 from drainstats.panel.align import Clock
 from drainstats.panel.export import long_of, xarray_of
 from drainstats.panel.status import State, counts
@@ -99,6 +100,9 @@ class Held:
         measure = MEASURES[name]
         if measure.table != "bars":
             raise OptionError(f"{name!r} is made of {measure.table}, not of a panel: call drainstats.measures.{name}.")
+        known = list(inspect.signature(measure.function).parameters)[len(measure.inputs) :]
+        for option in options:
+            check_option(f"option of {name}", option, known)
         return measure.function(*(self[field] for field in measure.inputs), **options)
 
     def window(self, start: Any = None, end: Any = None) -> Self:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.episode import Episode
+from drainstats.episodes.episode import Episode, as_episodes
 from drainstats.episodes.recovery.decay import member_table
 from drainstats.errors import DataError, check_number, check_whole
 
@@ -72,7 +72,7 @@ def follow_members(
     )
     index = market.illiquidity.index
     names = [str(c) for c in market.illiquidity.columns]
-    found = list(episodes)
+    found = as_episodes(episodes)
     onsets = np.sort([_row(index, e.onset) for e in found])
     out = []
     for e in found:

@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.episode import Episode
+from drainstats.episodes.episode import Episode, as_episodes
 from drainstats.episodes.recovery.cure import LATENCIES, CureModel, fit_cure
 from drainstats.episodes.recovery.survival import LogRank, band, kaplan_meier, log_rank, quantile_time
-from drainstats.errors import DataError, check_number, check_option, require_extra
+from drainstats.errors import DataError, OptionError, check_number, check_option, require_extra
 from drainstats.typing import FloatArray
 
 TARGETS = {"half": "bars_to_half", "calm": "bars_to_calm"}
@@ -144,7 +144,7 @@ def recovery_curves(
     DataError
         No member in any episode.
     OptionError
-        An unknown target, field or level.
+        An unknown target, field or level, a group that is missing or not one label.
 
     Notes
     -----
@@ -168,8 +168,10 @@ def recovery_curves(
     check_number("level", level, 0.0, 1.0)
     if isinstance(by, str):
         check_option("by", by, [f.name for f in fields(Episode)])
+    elif by is not None and not callable(by):
+        raise OptionError(f"by={by!r} is neither a field of an episode nor a function of it.")
     name = (lambda e: ALL) if by is None else by if callable(by) else (lambda e: getattr(e, str(by)))
-    table = _members(list(episodes), TARGETS[to], name)
+    table = _members(as_episodes(episodes), TARGETS[to], name)
     groups = list(dict.fromkeys(table["group"]))
     curves, rows = {}, {}
     for group in groups:
@@ -190,7 +192,10 @@ def _members(episodes: list[Episode], column: str, name: Callable[[Episode], Any
         # A member of which nothing was seen after its trough says nothing.
         use = back.notna() | (e.member_table["bars_seen"] > 0)
         bars = back.where(back.notna(), e.member_table["bars_seen"])[use]
-        columns = {"episode": number, "asset": bars.index, "group": name(e), "bars": bars.to_numpy()}
+        group = name(e)
+        if not pd.api.types.is_scalar(group) or pd.isna(group):
+            raise OptionError(f"by gives {group!r} for the episode of {e.onset:%Y-%m-%d}; a group needs one label.")
+        columns = {"episode": number, "asset": bars.index, "group": group, "bars": bars.to_numpy()}
         parts.append(pd.DataFrame(columns | {"observed": back[use].notna().to_numpy()}))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if not len(table):

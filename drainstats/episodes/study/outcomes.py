@@ -25,6 +25,7 @@ import pandas as pd
 
 from drainstats.errors import DataError, OptionError, check_option, check_whole
 from drainstats.measures.regressions import rolling_regression
+from drainstats.panel.panel import LiquidityPanel
 
 FORMS = ("change", "innovation", "level", "raw")
 NAMED = ("returns", "volatility", "volume")
@@ -58,9 +59,9 @@ def event_outcome(panel: Any, what: str, form: str = "change", *, history: int =
     Raises
     ------
     OptionError
-        When the panel has no such field and there is no such measure, or the form is unknown.
+        When the panel has no such field and there is no such measure, or the form or an option is unknown.
     DataError
-        When a field that is needed is not in the panel.
+        When a field that is needed is not in the panel, or no panel came.
 
     References
     ----------
@@ -76,7 +77,10 @@ def event_outcome(panel: Any, what: str, form: str = "change", *, history: int =
     """
     check_option("form", form, FORMS)
     check_whole("history", history, 30)
+    if not isinstance(panel, LiquidityPanel):
+        raise DataError(f"A panel is needed, a {type(panel).__name__} came; a table of one outcome needs no picking.")
     if what == "returns":
+        _no_options(what, options)
         close = _field(panel, "close", what)
         return np.log(close.where(close > 0)).diff()
     values = _values(panel, what, options)
@@ -90,6 +94,11 @@ def event_outcome(panel: Any, what: str, form: str = "change", *, history: int =
     out = log.diff() if form == "change" else _innovation(log, history)
     out.attrs["nonpositive"] = log.attrs["nonpositive"]
     return out
+
+
+def _no_options(what: str, options: dict[str, Any]) -> None:
+    if options:
+        raise OptionError(f"{what!r} takes no options; {', '.join(options)} came. They are for measures.")
 
 
 def _field(panel: Any, name: str, what: str) -> pd.DataFrame:
@@ -106,8 +115,11 @@ def _values(panel: Any, what: str, options: dict[str, Any]) -> pd.DataFrame:
     if what == "volatility":
         if "high" in fields and "low" in fields:
             return panel.measure("parkinson", **{"window": 1} | options)
+        _no_options(what, options)
         close = _field(panel, "close", what)
         return np.log(close.where(close > 0)).diff().abs()
+    if what == "volume" or what in fields:
+        _no_options(what, options)
     if what == "volume":
         if "dollar_volume" in fields:
             return panel["dollar_volume"]

@@ -193,3 +193,15 @@ def test_simulated_markets_hold_what_the_page_says():
     assert counted["clustered"] >= 0.9
     assert counted["half_life"] == pytest.approx(6.0, abs=1.0)
     assert first["clustered"] < 0.6
+
+
+def test_groups_are_one_label_each():
+    episodes = ds.detect_episodes(ds.load_dataset("crypto-venues-daily").window("2019-01-01", "2020-12-07"))
+    for by in ("members", "source", lambda e: None, lambda e: float("nan"), 5):
+        with pytest.raises(OptionError, match="by"):
+            ds.recovery_curves(episodes, by=by)
+    for given in (None, episodes[0]):
+        with pytest.raises(DataError, match="list of episodes"):
+            ds.recovery_curves(given)
+        with pytest.raises(DataError, match="list of episodes"):
+            ds.follow_members(given, ds.load_dataset("crypto-venues-daily").window("2019-01-01", "2020-12-07"))

@@ -94,3 +94,13 @@ def test_a_panel_is_asked_which_outcome():
 def test_what_is_not_known_is_said(arguments, match):
     with pytest.raises(OptionError, match=match):
         ds.event_outcome(PANEL, *arguments)
+
+
+def test_options_that_would_not_be_used_are_refused():
+    for what in ("returns", "volume", "close"):
+        with pytest.raises(OptionError, match="takes no options; window came"):
+            ds.event_outcome(PANEL, what, window=5)
+    with pytest.raises(OptionError, match="option of amihud='width' is not one of 'window'"):
+        ds.event_outcome(PANEL, "amihud", width=5)
+    with pytest.raises(DataError, match="A panel is needed, a DataFrame came"):
+        ds.event_outcome(PANEL["close"], "returns")
