@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError, OptionError, check_option
+from drainstats.errors import DataError, OptionError, check_number, check_option, check_whole
 from drainstats.frames import in_utc
 from drainstats.typing import FloatArray
 
@@ -52,9 +52,9 @@ def drift_burst_test(
     Raises
     ------
     DataError
-        No column or series of statistics.
+        No column or series of statistics, no row.
     OptionError
-        A level outside (0, 1), a law of another name.
+        A level outside (0, 1), a law of another name, a bandwidth or a burn-in below zero.
 
     References
     ----------
@@ -73,9 +73,11 @@ def drift_burst_test(
     check_option("law", law, ["bandwidth", "fitted", "gumbel"])
     if not 0 < level < 1:
         raise OptionError(f"level={level!r} must lie between 0 and 1.")
-    if not (np.isfinite(mean_bandwidth) and mean_bandwidth > 0):
-        raise OptionError(f"mean_bandwidth={mean_bandwidth!r} must be a number of seconds above zero.")
+    check_number("mean_bandwidth", mean_bandwidth, 0.0)
+    check_whole("burn_in", burn_in, 0)
     table, single = _statistics(bursts)
+    if not len(table):
+        raise DataError("bursts has no rows; give drift_burst a time to test.")
     stamped = isinstance(table.index, pd.DatetimeIndex)
     days = in_utc(table.index).floor("D") if stamped else pd.Index(np.zeros(len(table), dtype=np.int64), name="day")
     zone = in_utc(table.index) if stamped else table.index

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,12 @@ class DriftBurst(BurstOptions):
         from drainstats.kernels import driftburst as kernel
 
         stamped = not isinstance(time, (int, float, np.integer, np.floating))
-        stamp = in_utc(pd.DatetimeIndex([time]))[0] if stamped else None
+        if not isinstance(log_price, Real):
+            raise DataError(f"log_price={log_price!r} is no number; convert it first.")
+        try:
+            stamp = in_utc(pd.DatetimeIndex([time]))[0] if stamped else None
+        except (TypeError, ValueError) as error:
+            raise DataError(f"The time {time!r} is neither a stamp nor seconds.") from error
         started = self._head is not None
         if started and stamped != (self._origin is not None):
             raise DataError("The times so far are of another kind; give stamps or seconds throughout.")

@@ -14,6 +14,7 @@ sigma keep their units. Every sum decays by one factor between prices, so that a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from drainstats.episodes.crashes.paths import Paths, price_paths, stacked
-from drainstats.errors import DataError, OptionError, check_option
+from drainstats.errors import DataError, OptionError, check_number, check_option
 from drainstats.typing import FloatArray
 
 Lags = int | Literal["automatic", "newey_west"]
@@ -43,8 +44,8 @@ class BurstOptions:
     def __post_init__(self) -> None:
         for name in ("mean_bandwidth", "variance_bandwidth", "longest_gap"):
             value = getattr(self, name)
-            if value is not None and not (np.isfinite(value) and value > 0):
-                raise OptionError(f"{name}={value!r} must be a number of seconds above zero.")
+            if value is not None:
+                check_number(name, value, 0.0)
         k = self.pre_average
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= 500:
             raise OptionError(f"pre_average={k!r} must be a whole number of prices from 1 to 500; 1 averages nothing.")
@@ -156,6 +157,8 @@ def drift_burst(
     if test_times is None:
         tests, index = _minutes(paths)
     else:
+        if isinstance(test_times, str) or not isinstance(test_times, Iterable):
+            raise DataError(f"test_times={test_times!r} is no list of moments; put one moment into a list.")
         listed = test_times if isinstance(test_times, (pd.Index, np.ndarray)) else list(test_times)
         tests = paths.in_seconds(listed, "test_times")
         index = pd.Index(listed)

@@ -64,7 +64,7 @@ def drawdowns(
     DataError
         Prices not above zero, bad stamps.
     OptionError
-        A negative epsilon, a window below two.
+        A negative epsilon or size, a window below two.
 
     References
     ----------
@@ -83,6 +83,8 @@ def drawdowns(
         raise OptionError(f"epsilon={epsilon!r} must be a number, at least zero.")
     if window is not None and (isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 2):
         raise OptionError(f"window={window!r} must be a whole number of returns, at least 2.")
+    if isinstance(min_size, bool) or not (np.isfinite(min_size) and min_size >= 0):
+        raise OptionError(f"min_size={min_size!r} must be a number, at least zero.")
     check_number("retrace", retrace)
     horizon = None if recovery_within is None else check_number("recovery_within", recovery_within)
     paths = price_paths(price, times, "price", positive=True)

@@ -53,6 +53,8 @@ class Paths:
                 raise DataError(f"{name} holds stamps, the prices have none; give both in seconds or both as stamps.")
             found = np.asarray(times, dtype=np.float64)
         else:
+            if len(times) and pd.api.types.is_number(times[0]):
+                raise DataError(f"{name} holds numbers, the prices have stamps; give stamps.")
             try:
                 stamps = in_utc(pd.DatetimeIndex(times)).as_unit("ns")
             except (TypeError, ValueError) as error:

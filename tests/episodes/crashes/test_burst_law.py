@@ -103,3 +103,28 @@ def test_the_figure_shows_what_lies_outside():
     assert np.isfinite(np.asarray(below.lines[-2].get_ydata(), dtype=float)).any()
     with pytest.raises(DataError, match="several assets"):
         ds.plot_drift_burst(path, pd.concat({"a": bursts, "b": bursts}, axis=1).swaplevel(axis=1))
+
+
+@pytest.mark.parametrize("burn_in", [-1, True, 1.5])
+def test_burn_in_counts_tests(burn_in):
+    path = np.random.default_rng(0).normal(0, 1e-4, 4000).cumsum()
+    bursts = ds.drift_burst(path)
+    with pytest.raises(OptionError, match="burn_in"):
+        ds.drift_burst_test(bursts, burn_in=burn_in)
+    with pytest.raises(DataError, match="no rows"):
+        ds.drift_burst_test(bursts[:0])
+
+
+def test_moments_and_bandwidths_that_cannot_be_meant():
+    stamps = pd.date_range("2024-03-01", periods=400, freq="s", tz="UTC")
+    path = pd.Series(np.random.default_rng(0).normal(0, 1e-4, 400).cumsum(), stamps)
+    with pytest.raises(DataError, match="holds numbers, the prices have stamps"):
+        ds.drift_burst(path, [300])
+    with pytest.raises(DataError, match="no list of moments"):
+        ds.drift_burst(path, stamps[300])
+    for bandwidth in ("300", True, 0, np.nan):
+        with pytest.raises(OptionError, match="mean_bandwidth"):
+            ds.drift_burst(path, mean_bandwidth=bandwidth)
+    for time, price in (("soon", 1.0), (0.0, "high"), (0.0, None)):
+        with pytest.raises(DataError, match=r"neither a stamp|no number"):
+            ds.DriftBurst().update(time, price)

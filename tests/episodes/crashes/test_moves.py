@@ -186,6 +186,9 @@ def test_rows_do_not_move_once_they_are_known():
 def test_bad_input_is_a_sentence():
     with pytest.raises(DataError, match="not above zero"):
         ds.drawdowns([1.0, 0.0])
+    for size in (-1.0, np.nan, True):
+        with pytest.raises(OptionError, match="min_size"):
+            ds.drawdowns([1.0, 2.0, 1.5], min_size=size)
     with pytest.raises(OptionError, match="at least zero"):
         ds.drawdowns([1.0, 2.0], -1.0)
     with pytest.raises(OptionError, match="at least 2"):
