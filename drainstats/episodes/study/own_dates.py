@@ -371,7 +371,9 @@ def _recurring(assets: IntArray, rows: IntArray, offsets: Offsets) -> list[str]:
                 inside += int(np.isin(rows[lead:, a], rows[: offsets.length, b]).any())
     notes = []
     if overlapping:
-        notes.append(f"{overlapping} pairs of events of one asset have overlapping windows; their correlation counts.")
+        pairs = "pair of events of one asset has" if overlapping == 1 else "pairs of events of one asset have"
+        notes.append(f"{overlapping} {pairs} overlapping windows; their correlation counts.")
     if inside:
-        notes.append(f"{inside} events lie in the estimation window of another event of the same asset.")
+        events = "event lies" if inside == 1 else "events lie"
+        notes.append(f"{inside} {events} in the estimation window of another event of the same asset.")
     return notes

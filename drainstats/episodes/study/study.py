@@ -138,6 +138,7 @@ def event_study(
     check_option("placebos", placebos, ("past", "all"))
     check_option("closed", closed, CLOSED)
     check_option("missing", missing, ("drop", "keep"))
+    check_whole("seed", seed, 0)
     chosen = _tests(tests)
     offsets = Offsets(estimation, window)
     least = max(10, -(-offsets.length // 2)) if min_rows is None else min_rows

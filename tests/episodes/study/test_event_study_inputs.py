@@ -63,6 +63,9 @@ def test_events_that_cannot_be_studied(event, match):
         ({"min_rows": "all"}, "min_rows"),
         ({"min_rows": 2}, "min_rows"),
         ({"tests": None}, "tests is empty"),
+        ({"seed": -1}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"window": (0, True)}, "whole numbers"),
     ],
 )
 def test_options_that_make_no_sense(options, match):

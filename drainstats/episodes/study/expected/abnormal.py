@@ -74,8 +74,12 @@ class Offsets:
         return self.window[1] - self.window[0] + 1
 
 
+def _is_whole(row: Any) -> bool:
+    return isinstance(row, (int, np.integer)) and not isinstance(row, bool)
+
+
 def _is_pair(pair: Any) -> bool:
-    return isinstance(pair, (tuple, list)) and len(pair) == 2 and all(isinstance(k, (int, np.integer)) for k in pair)
+    return isinstance(pair, (tuple, list)) and len(pair) == 2 and all(_is_whole(k) for k in pair)
 
 
 @dataclass(frozen=True, slots=True)
