@@ -33,7 +33,7 @@ from drainstats.episodes.detection.market import Market, from_panel, from_table
 from drainstats.episodes.detection.record import record
 from drainstats.episodes.detection.remarks import remarks
 from drainstats.episodes.detection.spans import Rules, Span, find_spans
-from drainstats.episodes.detection.stress import measure_stress, window_starts
+from drainstats.episodes.detection.stress import duration, measure_stress, window_starts
 from drainstats.episodes.episode import Episode
 from drainstats.errors import DataError, OptionError, check_number, check_option, check_whole
 from drainstats.panel.panel import LiquidityPanel
@@ -159,13 +159,11 @@ def detect_episodes(
             raise OptionError("available_at belongs to a table; a panel knows its own.")
         market = from_panel(data, measure, notional, stablecoin)
     else:
-        if measure is not None:
-            raise OptionError(f"measure={measure!r} belongs to a panel; a table is taken as the illiquidity itself.")
-        market = replace(from_table(data, available_at), stablecoin=stablecoin)
+        market = replace(from_table(data, available_at, measure), stablecoin=stablecoin)
     kind = _evidence(market, corroborate)
     lines, alone = _lines(kind, line, common_line, alpha), _lines("none", line, common_line, alpha)
     rules = Rules(
-        _duration("baseline", baseline),
+        duration("baseline", baseline),
         min_baseline,
         lines[0],
         min_breadth,
@@ -184,7 +182,7 @@ def detect_episodes(
     _check(rules)
     check_whole("stale", stale, 2)
     check_number("forced_times", forced_times, 0.0)
-    within = _duration("clock_within", clock_within, least=-1)
+    within = duration("clock_within", clock_within, least=-1)
     assets, needed = market.illiquidity.shape[1], max(min_assets, 2)
     if assets < needed:
         raise DataError(f"{assets} asset(s) came; breadth needs at least {needed}: add assets to the panel.")
@@ -238,18 +236,6 @@ def _as_seen(market: Market, span: Span, sought: Corroboration | None) -> Market
     if sought is None or span.corroborated is None:
         return market
     return replace(market, evidence=f"{market.evidence}, {sought.name}")
-
-
-def _duration(name: str, value: Any, least: int = 0) -> pd.Timedelta:
-    try:
-        length = pd.Timedelta(value)
-    except (TypeError, ValueError):
-        length = pd.NaT
-    # A bare number would be nanoseconds, which nobody means.
-    if isinstance(value, (int, float)) or pd.isna(length) or not length > pd.Timedelta(least, "ns"):
-        floor = "above zero, such as '365D'" if least == 0 else "of zero or more, such as '1h'"
-        raise OptionError(f"{name}={value!r} must be a length of time {floor}.")
-    return length
 
 
 def _check(rules: Rules) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from drainstats.episodes.detection.stress import duration
 from drainstats.episodes.serial import frame, number, plain
 from drainstats.errors import DataError, check_number
 from drainstats.frames import in_utc
@@ -128,7 +129,9 @@ def episode_flight(
     Raises
     ------
     DataError
-        A table without ``supply``, rows that are no times, negative or infinite numbers.
+        A table without ``supply``, rows that are no times, negative or infinite numbers, no episode.
+    OptionError
+        A baseline that is no length of time, a tolerance below zero.
 
     References
     ----------
@@ -144,8 +147,10 @@ def episode_flight(
     >>> ds.episode_flight(ds.Episode.from_dates(days[150], days[152]), coin).pattern
     'flight'
     """
+    if not hasattr(episode, "trough"):
+        raise DataError(f"An episode is needed, a {type(episode).__name__} came; make one with Episode.from_dates.")
     last = episode.trough if not pd.isna(episode.trough) else episode.onset if episode.is_open else episode.end
-    return measure_flight(stablecoin, episode.onset, last, episode.known_at, pd.Timedelta(baseline), tolerance)
+    return measure_flight(stablecoin, episode.onset, last, episode.known_at, duration("baseline", baseline), tolerance)
 
 
 def measure_flight(
@@ -154,7 +159,8 @@ def measure_flight(
     """`episode_flight` between two labels, from rows known by ``known_by`` (all when it is NaT)."""
     if stablecoin is None:
         return Flight()
-    check_number("tolerance", tolerance, -1e-300)
+    if tolerance != 0 or isinstance(tolerance, bool):
+        check_number("tolerance", tolerance, 0.0)
     given = {str(k): v for k, v in stablecoin.items()} if isinstance(stablecoin, dict) else {"stablecoin": stablecoin}
     coins = {name: _read(name, table, known_by) for name, table in given.items()}
     rows = {name: _row(coin, onset, last, baseline) for name, coin in coins.items()}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from drainstats.episodes.detection.costs import exit_costs
 from drainstats.episodes.detection.evidence import forced_share
-from drainstats.episodes.detection.stress import Stress, clock_times, measure_stress
+from drainstats.episodes.detection.stress import Stress, clock_times, duration, measure_stress
 from drainstats.errors import DataError, OptionError
 from drainstats.frames import as_wide, in_utc, known_stamps
 from drainstats.panel import sessions as exchange
@@ -115,7 +115,10 @@ def _all_known(known: pd.DatetimeIndex) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(stamps, tz="UTC")
 
 
-def from_table(data: Any, available_at: pd.Series | None) -> Market:
+def from_table(data: Any, available_at: pd.Series | None, measure: str | None = None) -> Market:
+    """The market of a table of illiquidity, for which there is no measure to choose."""
+    if measure is not None:
+        raise OptionError(f"measure={measure!r} belongs to a panel; a table is taken as the illiquidity itself.")
     wide = as_wide(data, "illiquidity")
     index = wide.index
     if not isinstance(index, pd.DatetimeIndex):
@@ -150,14 +153,14 @@ def stress_of(
     line: float,
 ) -> tuple[Market, Stress]:
     """A panel or table of illiquidity and its stress, as the detector measures it, down to one observed asset."""
-    market = from_panel(data, measure, 1e6) if isinstance(data, LiquidityPanel) else from_table(data, None)
+    market = from_panel(data, measure, 1e6) if isinstance(data, LiquidityPanel) else from_table(data, None, measure)
     stress = measure_stress(
         market.illiquidity,
-        baseline=pd.Timedelta(baseline),
+        baseline=duration("baseline", baseline),
         min_baseline=min_baseline,
         line=line,
         min_assets=1,
-        within=pd.Timedelta(clock_within),
+        within=duration("clock_within", clock_within, least=-1),
         slots=market.slots,
     )
     return market, stress

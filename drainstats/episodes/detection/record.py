@@ -27,7 +27,7 @@ def record(market: Market, stress: Stress, rules: Rules, span: Span) -> Episode:
     onset, alarm, last = span.onset, span.alarm, span.last
     index, names = market.illiquidity.index, market.illiquidity.columns
     stop = len(index) if last is None else last + 1
-    end = None if last is None else last - rules.quiet
+    end = span.end
     arrivals = _arrivals(stress.z, onset, stop, rules)
     source, identified = _source(market, stress, rules, span, arrivals)
     members = sorted(arrivals, key=lambda i: (arrivals[i], str(names[i])))

@@ -39,7 +39,8 @@ class Rules:
 class Span:
     """Rows of an episode and how rare its alarm was.
 
-    onset, alarm, last : the row in which the end became known (None while open); p_value : rank of the alarm's breadth;
+    onset, alarm, last : the row in which the end became known (None while open); end : the last row that was seen
+    before the calm ones (None while open); p_value : rank of the alarm's breadth;
     p_horizon : chance that the widest of ``horizon`` calm rows is as wide; strength : the median stress of the alarm
     row in robust standard deviations of its own past; corroborated : row that held the evidence asked for (None: none
     was asked for, or the panel had none to give there); notes : what the record must say of the alarm.
@@ -48,6 +49,7 @@ class Span:
     onset: int
     alarm: int
     last: int | None
+    end: int | None
     p_value: float
     p_horizon: float = float("nan")
     strength: float = float("nan")
@@ -63,7 +65,10 @@ def find_spans(
     # One asset is no market: in a pair, half of the assets would be one.
     several = np.nan_to_num(stress.breadth) * stress.observed > 1.5
     wide = several & (stress.breadth >= rules.min_breadth)
-    ends = np.flatnonzero(_runs_of(stress.centre < rules.calm, rules.quiet))
+    # Rows in which nothing is seen, as on days without trading, neither are calm nor break a run of calm rows.
+    seen = np.flatnonzero(~np.isnan(stress.centre))
+    ends = np.flatnonzero(_runs_of(stress.centre[seen] < rules.calm, rules.quiet))
+    begins = seen[ends - rules.quiet + 1]
     spans: list[Span] = []
     free = 0
     for alarm in map(int, np.flatnonzero(wide)):
@@ -72,10 +77,11 @@ def find_spans(
         found = search.judge(alarm, free, wide)
         if found is None:
             continue
-        later = ends[ends >= alarm + rules.quiet]
-        last = int(later[0]) if len(later) else None
+        later = ends[begins > alarm]
+        last = int(seen[later[0]]) if len(later) else None
+        end = int(seen[later[0] - rules.quiet]) if len(later) else None
         onset, p_value, p_horizon, strength, sign = found
-        spans.append(Span(onset, alarm, last, p_value, p_horizon, strength, sign))
+        spans.append(Span(onset, alarm, last, end, p_value, p_horizon, strength, sign))
         if last is None:
             return spans
         search.close(onset, last)

@@ -12,11 +12,12 @@ the market is calm.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from drainstats.errors import DataError
+from drainstats.errors import DataError, OptionError
 from drainstats.typing import BoolArray, FloatArray, IntArray
 
 MAD_TO_SIGMA = 1.4826
@@ -137,3 +138,16 @@ def _baselines(
         own = slot[rows] == k
         median[rows[own]], mad[rows[own]] = done[key][0][own], done[key][1][own]
     return median, mad
+
+
+def duration(name: str, value: Any, least: int = 0) -> pd.Timedelta:
+    """A length of time above ``least`` nanoseconds, or a sentence."""
+    try:
+        length = pd.Timedelta(value)
+    except (TypeError, ValueError):
+        length = pd.NaT
+    # A bare number would be nanoseconds, which nobody means.
+    if isinstance(value, (int, float)) or pd.isna(length) or not length > pd.Timedelta(least, "ns"):
+        floor = "above zero, such as '365D'" if least == 0 else "of zero or more, such as '1h'"
+        raise OptionError(f"{name}={value!r} must be a length of time {floor}.")
+    return length

@@ -276,3 +276,13 @@ def test_decay_fit_and_censoring():
     holes = path.copy()
     holes[[3, 4]] = np.nan
     assert fit_decay(holes).half_life == pytest.approx(2.5, rel=1e-6)
+
+
+def test_rows_in_which_nothing_is_seen_change_no_date():
+    frame = market()
+    plain = ds.detect_episodes(frame)[0]
+    empty = pd.DataFrame(np.nan, frame.index + pd.Timedelta("12h"), frame.columns)
+    between = ds.detect_episodes(pd.concat([frame, empty]).sort_index())[0]
+    assert (between.onset, between.trough, between.end) == (plain.onset, plain.trough, plain.end)
+    assert between.recovered == plain.recovered
+    assert between.members == plain.members

@@ -8,7 +8,7 @@ import pytest
 
 import drainstats as ds
 from drainstats.episodes.detection.flight import Flight, _studentised, measure_flight
-from drainstats.errors import DataError
+from drainstats.errors import DataError, OptionError
 
 DAYS = pd.date_range("2020-01-01", periods=300, tz="UTC")
 YEAR = pd.Timedelta("365D")
@@ -158,3 +158,12 @@ def test_usdc_in_march_2023_and_november_2022(data_root):
     assert run.pegs["USDC, main"] == pytest.approx(0.961065 - 1, abs=1e-6)
     assert ds.episode_flight(ds.Episode.from_dates("2022-11-08", "2022-11-10"), usdc).pattern == "flight"
     assert ds.episode_flight(ds.Episode.from_dates("2023-05-10", "2023-05-12"), usdc).pattern == "none"
+
+
+@pytest.mark.parametrize("option", [{"baseline": "a year"}, {"baseline": 365}, {"tolerance": -1}, {"tolerance": True}])
+def test_lengths_and_tolerances_that_make_no_sense(option):
+    e, coin = ds.Episode.from_dates("2020-03-12"), pd.DataFrame()
+    with pytest.raises(OptionError, match=next(iter(option))):
+        ds.episode_flight(e, coin, **option)
+    with pytest.raises(DataError, match="An episode is needed, a str came"):
+        ds.episode_flight("2020-03-12", coin)
