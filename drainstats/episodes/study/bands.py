@@ -24,7 +24,7 @@ import pandas as pd
 from drainstats.episodes.study.commondate import effective_number, kp_factor
 from drainstats.episodes.study.dated import DatedEvent
 from drainstats.episodes.study.expected.abnormal import Offsets
-from drainstats.errors import check_number, check_option
+from drainstats.errors import check_number, check_option, check_whole
 from drainstats.typing import BoolArray, FloatArray
 
 PATHS = ("abnormal", "cumulative", "buy_and_hold")
@@ -127,6 +127,7 @@ def _several(
         return mean, error, np.full(m, stdtrit(count - 1.0, 0.5 + level / 2.0))
     if min(len(e.placebo_labels) for e in done) < FEWEST:
         return mean, error, np.full(m, stdtrit(count - 1.0, 1.0 - (1.0 - level) / (2.0 * m)))
+    check_whole("seed", seed, 0)
     rng = np.random.default_rng(seed)
     draws = []
     for event in done:

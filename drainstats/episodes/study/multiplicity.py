@@ -22,7 +22,7 @@ import pandas as pd
 
 from drainstats.episodes.study.commondate import DRAWS, effective_number, placebo_draws
 from drainstats.episodes.study.dated import DatedEvent
-from drainstats.errors import DataError
+from drainstats.errors import DataError, check_whole
 from drainstats.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def over_events(done: tuple[DatedEvent, ...], seed: int) -> pd.DataFrame:
     """Each event's KP-BMP as a normal score, beside draws of one date an event."""
     for event in done:
         _need_placebos(event)
+    check_whole("seed", seed, 0)
     rng = np.random.default_rng(seed)
     statistics = np.array([float(event.at.normal_score[0]) for event in done])
     draws = [
@@ -155,10 +156,12 @@ def adjust_studies(studies: Mapping[str, EventStudy]) -> pd.DataFrame:
     >>> bool(table.loc["spread", "romano_wolf"] < 0.05 < table.loc["depth", "romano_wolf"])
     True
     """
-    if not studies:
+    if not isinstance(studies, Mapping) or not studies:
         raise DataError("No study came; pass a mapping of outcome to study.")
     first = next(iter(studies.values()))
     for name, study in studies.items():
+        if not hasattr(study, "by_event"):
+            raise DataError(f"{name} is a {type(study).__name__} and no study; make one with event_study.")
         if len(study.by_event) != 1:
             raise DataError(f"{name} holds {len(study.by_event)} events; study one event at a time, or use .adjust.")
         if study.by_event.index[0] != first.by_event.index[0]:

@@ -189,8 +189,14 @@ def test_events_and_outcomes_are_adjusted():
         ds.adjust_studies({"a": s})
     with pytest.raises(DataError, match="take one event"):
         ds.adjust_studies({"a": one, "b": study(y, 400)})
-    with pytest.raises(DataError, match="No study came"):
-        ds.adjust_studies({})
+    for nothing in ({}, None, [one]):
+        with pytest.raises(DataError, match="No study came"):
+            ds.adjust_studies(nothing)
+    with pytest.raises(DataError, match="a is a int and no study"):
+        ds.adjust_studies({"a": 5})
+    for draw in (s.path, lambda seed: s.adjust("events", seed=seed)):
+        with pytest.raises(OptionError, match="seed=-1"):
+            draw(seed=-1)
 
 
 @pytest.mark.parametrize("n", [3, 6, 11])
