@@ -102,6 +102,8 @@ class Held:
             raise OptionError(f"{name!r} is made of {measure.table}, not of a panel: call drainstats.measures.{name}.")
         known = list(inspect.signature(measure.function).parameters)[len(measure.inputs) :]
         for option in options:
+            if not known:
+                raise OptionError(f"{name!r} takes no options; {option!r} came.")
             check_option(f"option of {name}", option, known)
         return measure.function(*(self[field] for field in measure.inputs), **options)
 

@@ -102,5 +102,7 @@ def test_options_that_would_not_be_used_are_refused():
             ds.event_outcome(PANEL, what, window=5)
     with pytest.raises(OptionError, match="option of amihud='width' is not one of 'window'"):
         ds.event_outcome(PANEL, "amihud", width=5)
+    with pytest.raises(OptionError, match="'dollar_volume' takes no options"):
+        PANEL.measure("dollar_volume", window=5)
     with pytest.raises(DataError, match="A panel is needed, a DataFrame came"):
         ds.event_outcome(PANEL["close"], "returns")
