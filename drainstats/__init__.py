@@ -71,7 +71,7 @@ _NAMES = {
     "episodes_table": "episodes.table",
     "episodes_to_json": "episodes.serial",
     "episodes_from_json": "episodes.serial",
-    "episode_flight": "episodes.detection.flight",
+    "episode_flight": "episodes.flight",
     "recovery_curves": "episodes.recovery.pooled",
     "follow_members": "episodes.recovery.follow",
     "plot_episode": "episodes.timeline",

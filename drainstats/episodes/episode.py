@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from drainstats.episodes.card import card
-from drainstats.episodes.detection.flight import Flight
+from drainstats.episodes.flight import Flight
 from drainstats.episodes.serial import MEMBER_STAMPS, STAMPS, empty_members, frame, number, parse, plain, stamp, stamps
 from drainstats.errors import DataError
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drainstats.episodes.detection.flight import measure_flight
 from drainstats.episodes.detection.market import Market
 from drainstats.episodes.detection.source import BASIS, source_shares
 from drainstats.episodes.detection.spans import Rules, Span
 from drainstats.episodes.detection.stress import Stress, row_median
 from drainstats.episodes.episode import Episode
+from drainstats.episodes.flight import measure_flight
 from drainstats.episodes.recovery.decay import fit_decay, loss_speed, member_table
 from drainstats.episodes.serial import STAMPS
 from drainstats.typing import FloatArray

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import drainstats as ds
-from drainstats.episodes.detection.flight import Flight, _studentised, measure_flight
+from drainstats.episodes.flight import Flight, _studentised, measure_flight
 from drainstats.errors import DataError, OptionError
 
 DAYS = pd.date_range("2020-01-01", periods=300, tz="UTC")
