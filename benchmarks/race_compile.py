@@ -55,24 +55,26 @@ def together() -> float:
 
 
 def races(quick: bool = False) -> list[dict[str, Any]]:
-    """Cold against warm, family by family, with what was compiled on the way; and every kernel once."""
+    """Cold (the least of two) against warm, family by family, with what was compiled; and every kernel once."""
     records, warm_all = [], 0.0
     for family, code in TOUCH.items():
-        with tempfile.TemporaryDirectory() as cache:
-            cold = cpu(code, cache)
-            compiled = sorted({path.name.split(".")[0] for path in pathlib.Path(cache).rglob("*.nbi")})
-            warm = cpu(code, cache)
+        colds = []
+        for _ in range(1 if quick else 2):
+            with tempfile.TemporaryDirectory() as cache:
+                colds.append(cpu(code, cache))
+                compiled = sorted({path.name.split(".")[0] for path in pathlib.Path(cache).rglob("*.nbi")})
+                warm = cpu(code, cache)
         warm_all += warm
         records.append(
             {
                 "race": f"first call of the family {family}",
                 "peer": "warm cache",
-                "ours_s": cold,
+                "ours_s": min(colds),
                 "peer_s": warm,
                 "ratio": None,
                 "compiled": compiled,
             }
-            | {"note": "cold cache against warm cache", "limit": "", "repeats": 1}
+            | {"note": "cold cache against warm cache", "limit": "", "repeats": len(colds)}
         )
     repeats = 1 if quick else 3
     total = min(together() for _ in range(repeats)) - warm_all

@@ -187,5 +187,5 @@ if depeg is not None:
     times = pd.date_range("2023-03-10 06:00", "2023-03-12 23:55", freq="5min", tz="UTC")
     bandwidths = {"mean_bandwidth": 1800, "variance_bandwidth": 5400}
     bursts = ds.drift_burst(price, test_times=times, pre_average=1, **bandwidths)
-    figure = ds.plot_drift_burst(price, bursts)
+    figure = ds.plot_drift_burst(np.exp(price), bursts, mean_bandwidth=1800)
 figure

@@ -54,7 +54,7 @@ rejected.rename("rejected at 5 %").to_frame().T
 _, ax = plt.subplots(figsize=(9, 3))
 ax.barh(rejected.index[::-1], rejected[::-1], color=["#1f4e79" if r < 0.1 else "#c0392b" for r in rejected[::-1]])
 ax.axvline(0.05, color="0.2", lw=0.8)
-ax.set_title("Rejections of a true null at 5 %: one date, correlation .4, variance doubled")
+_ = ax.set_title("Rejections of a true null at 5 %: one date, correlation .4, variance doubled")
 
 # %% [markdown]
 # The tables of the documentation have every test on every design, with thousands of markets a cell.
@@ -82,7 +82,7 @@ with warnings.catch_warnings():
     path = ds.event_study(shocks, "2011-08-08", window=(0, 8))
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), constrained_layout=True)
 study.plot(axes[0], "placebo")
-path.plot(axes[1], "cumulative")
+_ = path.plot(axes[1], "cumulative")
 
 # %% [markdown]
 # ## One date cannot tell a shift from a large draw
