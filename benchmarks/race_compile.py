@@ -29,7 +29,7 @@ TOUCH = {
     " ds.measures.rolling_commonality(x, 30, with_se=True); ds.measures.absorption_ratio(x, 30, with_se=True)",
     "garch": "ds.GARCH().fit(r.normal(size=200))",
     "garchlanes": "ds.GARCH().fit(r.normal(size=(200, 8)))",
-    "dcc": "ds.DCC().fit(r.normal(size=(200, 3))).std_errors",
+    "dcc": "ds.DCC(margins=None).fit(r.normal(size=(200, 3))).std_errors",
     "cdcc": "ds.CDCC(margins=None).fit(r.normal(size=(200, 3))).std_errors",
     "hadamard": "ds.FlexibleDCC(margins=None).fit(r.normal(size=(200, 3))).std_errors",
     "ragged": "x = r.normal(size=(200, 3)); x[::9, 0] = np.nan; ds.DCC(margins=None).fit(x).std_errors",
