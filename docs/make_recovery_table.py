@@ -17,7 +17,7 @@ from drainstats.episodes.episode import Episode
 
 SEED = 20200312
 PAGE = pathlib.Path(__file__).with_name("recovery_tables.md")
-MARKETS, DRAWS, CURES = 80, 120, 20
+MARKETS, DRAWS, CURES = 400, 120, 20
 EPISODES = (10, 20)
 NAIVE = ("record", "first crossing")
 HALF_LIVES = (3.0, 12.0)
