@@ -134,6 +134,20 @@ def test_cumulative_returns_of_stock_splits(eventstudies, name):
 
 
 @pytest.mark.filterwarnings("ignore::drainstats.errors.CommonShareWarning")
+def test_bands_of_stock_splits(eventstudies, data_root):
+    """Its sums, and so its bands, begin with the second row of its window: here with the first of ours."""
+    returns, nifty, _, chosen, _ = eventstudies
+    expected = json.loads((data_root / FOLDER / "expected" / "es_expected.json").read_text())
+    options = {"model": "market", "market": nifty, "tests": "kp_bmp", "min_rows": 20, "closed": "last"}
+    study = ds.event_study(returns, chosen, estimation=(-700, -5), window=(-3, 5), **options)
+    for band, centre, name in (("independent", "mean", "classic"), ("signed_rank", "median", "wilcox")):
+        found = study.path("cumulative", band)[["low", centre, "high"]]
+        theirs = np.array([[float(v) for v in row] for row in expected[name]])[1:]
+        np.testing.assert_allclose(found, theirs, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(study.path()["mean"], expected["mm_car_mean"][1:], rtol=0, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::drainstats.errors.CommonShareWarning")
 def test_splits_outside_of_the_data_are_rows_with_a_reason(eventstudies):
     returns, _, splits, chosen, _ = eventstudies
     study = ds.event_study(

@@ -10,6 +10,10 @@ over the window (simultaneous, sup-t). With fewer than `FEWEST` placebo dates it
 the rows of the window for the simultaneous band. Several events: the dispersion across events, t(events - 1) pointwise,
 and sup-t from draws of one placebo date an event.
 
+The two bands of the textbooks take assets (of several events, the events) for independent draws: mean +- t(n - 1) s /
+sqrt(n), and the median with the interval of the signed-rank test, whose ends are ordered Walsh averages
+(x_i + x_j) / 2, for outcomes that are symmetric about their centre (Hollander, Wolfe and Chicken 2014, section 3.3).
+
 References
 ----------
 Montiel Olea, J. and Plagborg-Moller, M. (2019), "Simultaneous confidence bands", Journal of Applied Econometrics 34(1),
@@ -24,11 +28,12 @@ import pandas as pd
 from drainstats.episodes.study.commondate import effective_number, kp_factor
 from drainstats.episodes.study.dated import DatedEvent
 from drainstats.episodes.study.expected.abnormal import Offsets
+from drainstats.episodes.study.testing.signs import signed_rank_law
 from drainstats.errors import check_number, check_option, check_whole
 from drainstats.typing import BoolArray, FloatArray
 
 PATHS = ("abnormal", "cumulative", "buy_and_hold")
-BANDS = ("simultaneous", "pointwise")
+BANDS = ("simultaneous", "pointwise", "independent", "signed_rank")
 FEWEST = 39
 DRAWS = 1999
 
@@ -57,6 +62,8 @@ def banded_path(
     check_option("band", band, BANDS)
     check_number("level", level, 0.0, 1.0)
     index = pd.RangeIndex(offsets.window[0], offsets.window[1] + 1, name="offset")
+    if band in ("independent", "signed_rank"):
+        return _textbook_band(_units(done, kind, returns), band, level, index)
     if len(done) == 1:
         mean, error, critical = _one(done[0], kind, band, level, returns)
     else:
@@ -139,6 +146,37 @@ def _several(
     drawn = np.array(draws)
     t = np.abs(drawn.mean(axis=0)) / (drawn.std(axis=0, ddof=1) / np.sqrt(count))
     return mean, error, np.full(m, np.quantile(t.max(axis=1), level))
+
+
+def _units(done: tuple[DatedEvent, ...], kind: str, returns: str) -> FloatArray:
+    """The paths of the assets of one event, or the mean paths of several, (m, n)."""
+    if len(done) == 1:
+        return path_of(done[0].observed, done[0].sample.event, kind, returns)
+    return np.array([_event_mean(e.observed, e.sample.event, kind, returns) for e in done]).T
+
+
+def _textbook_band(paths: FloatArray, band: str, level: float, index: pd.Index) -> pd.DataFrame:
+    from scipy.special import stdtrit
+
+    n = paths.shape[1]
+    if band == "signed_rank":
+        low, high = _walsh_interval(paths, level)
+        return pd.DataFrame({"median": np.median(paths, axis=1), "low": low, "high": high}, index)
+    mean, error = paths.mean(axis=1), paths.std(axis=1, ddof=1) / np.sqrt(n)
+    critical = float(stdtrit(n - 1.0, 0.5 + level / 2.0))
+    columns = {"mean": mean, "low": mean - critical * error, "high": mean + critical * error, "error": error}
+    return pd.DataFrame(columns, index).assign(critical=critical)
+
+
+def _walsh_interval(paths: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """Ends of the exact signed-rank interval of every row; NaN where so few units cannot reach the level."""
+    i, j = np.triu_indices(paths.shape[1])
+    averages = np.sort((paths[:, i] + paths[:, j]) / 2.0, axis=1)
+    out = int(np.searchsorted(signed_rank_law(paths.shape[1]), (1.0 - level) / 2.0))
+    if out == 0:
+        none = np.full(len(paths), np.nan)
+        return none, none
+    return averages[:, out - 1], averages[:, -out]
 
 
 def _event_mean(observed: FloatArray, abnormal: FloatArray, kind: str, returns: str) -> FloatArray:

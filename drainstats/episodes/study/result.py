@@ -92,8 +92,11 @@ class EventStudy:
         kind : {"cumulative", "abnormal", "buy_and_hold"}
             Running sums (CAR), each row by itself, or the difference between holding the assets and holding what was
             expected of them (BHAR), for outcomes that are returns.
-        band : {"simultaneous", "pointwise"}
-            "simultaneous" holds the whole path with the stated probability (sup-t), "pointwise" each row by itself.
+        band : {"simultaneous", "pointwise", "independent", "signed_rank"}
+            "simultaneous" holds the whole path with the stated probability (sup-t), "pointwise" each row by itself. The
+            other two are those of the textbooks, row by row, and take assets for independent draws, which on a common
+            date they are not: "independent" is mean ± t(n - 1) s / √n, "signed_rank" the median with the exact
+            interval of the signed-rank test.
         level : float, default 0.95
         returns : {"log", "simple"}
             What the outcomes are; for ``kind="buy_and_hold"``.
@@ -103,9 +106,10 @@ class EventStudy:
         Returns
         -------
         DataFrame
-            Offset × mean, low, high, error, critical. The band of one event stands on the dispersion across assets,
-            their mean correlation and the placebo dates; it widens with the variance of the date. For two events there
-            is none.
+            Offset × mean, low, high, error, critical; for "signed_rank" median, low, high, missing where so few assets
+            cannot reach the level. The simultaneous and pointwise bands of one event stand on the dispersion across
+            assets, their mean correlation and the placebo dates, and widen with the variance of the date. For two
+            events there is none.
         """
         return banded_path(self.worked_out, self.offsets, kind, band, level, returns, seed)
 

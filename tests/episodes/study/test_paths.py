@@ -86,6 +86,29 @@ def test_no_placebo_date_at_all():
             s.adjust(over)
 
 
+def test_the_signed_rank_band_holds_what_the_test_does_not_reject():
+    s = study(market())
+    band = s.path("abnormal", "signed_rank")
+    for offset, row in band.iterrows():
+        values = s.abnormal.loc[offset]
+        assert row["median"] == values.median()
+        for centre, inside in ((row["low"] + 1e-9, True), (row["low"] - 1e-9, False), (row["high"] + 1e-9, False)):
+            p_value = stats.wilcoxon(values - centre, method="exact").pvalue
+            assert (p_value > 0.05) == inside
+    few = ds.event_study(market(assets=5), DAYS[400], estimation=(-100, -6), tests="kp_bmp")
+    assert few.path(band="signed_rank")[["low", "high"]].isna().all().all(), "five assets cannot reach 95 %"
+    assert few.path(band="signed_rank", level=0.9)["low"].notna().all()
+
+
+def test_the_independent_band_is_that_of_a_t_test():
+    s = study(market())
+    one = stats.ttest_1samp(s.cumulative, 0.0, axis=1).confidence_interval(0.9)
+    found = s.path("cumulative", "independent", level=0.9)
+    np.testing.assert_allclose(found[["low", "high"]], np.column_stack(one), rtol=1e-12)
+    events = ds.event_study(market(), DAYS[[250, 330, 410, 480]], estimation=(-100, -6), tests="kp_bmp")
+    pd.testing.assert_frame_equal(events.path(band="independent"), events.path(band="pointwise"))
+
+
 def test_bands_of_several_events():
     y = market()
     days = [DAYS[k] for k in (200, 260, 320, 380, 440)]

@@ -116,12 +116,12 @@ def _signed_rank_tail(n: FloatArray, w: FloatArray) -> FloatArray:
     for size in np.unique(n[(n > 0) & (n <= EXACT)]):
         at = n == size
         smaller = np.minimum(w[at], size * (size + 1) / 2 - w[at])
-        p_value[at] = 2.0 * _signed_rank_law(int(size))[np.floor(smaller).astype(np.int64)]
+        p_value[at] = 2.0 * signed_rank_law(int(size))[np.floor(smaller).astype(np.int64)]
     return p_value
 
 
 @lru_cache(maxsize=64)
-def _signed_rank_law(n: int) -> FloatArray:
+def signed_rank_law(n: int) -> FloatArray:
     """Cumulative probabilities of the sum of a random subset of 1, ..., n."""
     law = np.zeros(n * (n + 1) // 2 + 1)
     law[0] = 1.0
