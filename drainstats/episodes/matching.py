@@ -33,6 +33,7 @@ class Fall(NamedTuple):
 
     @classmethod
     def of(cls, e: Episode, bar: pd.Timedelta | None = None) -> Fall:
+        """The fall of an episode; stamps of detected ones are as wide as a bar of the detector."""
         trough = e.onset if pd.isna(e.trough) else max(e.onset, e.trough)
         onset_until = e.onset + (bar or unit_of(e, "onset"))
         return cls(e.onset, onset_until, trough, max(onset_until, trough + (bar or unit_of(e, "trough"))))
@@ -45,6 +46,7 @@ def unit_of(e: Episode, name: str) -> pd.Timedelta:
 
 
 def digits_of(stamp: Any) -> str:
+    """The precision that a stamp shows: day, hour or minute."""
     if pd.isna(stamp) or stamp == stamp.normalize():
         return "day"
     return "hour" if stamp == stamp.floor("h") else "minute"
@@ -68,14 +70,17 @@ def spans_of(coverage: Any) -> dict[str, tuple[pd.Timestamp, pd.Timestamp]]:
 
 
 def of_markets(e: Episode, spans: Mapping[str, tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The spans of the markets that an episode hit; all of them when it names no member."""
     return [span for market, span in spans.items() if not market or not e.members or market in e.members]
 
 
 def inside(fall: Fall, spans: Iterable[tuple[Any, Any]]) -> bool:
+    """Whether the onset touches one of the spans."""
     return any(start < fall.onset_until and fall.onset <= end for start, end in spans)
 
 
 def best_pairs(ours: Sequence[Fall], theirs: Sequence[Fall], reach: str, slack: pd.Timedelta) -> list[tuple[int, int]]:
+    """One to one: as many pairs within ``slack`` as possible, of those the least distance of onsets in total."""
     if not ours or not theirs:
         return []
     from scipy.optimize import linear_sum_assignment

@@ -47,22 +47,26 @@ def venue_of(column: int) -> int:
 
 
 def calm(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """Nothing happens."""
     return Disturbance.none(*market.shocks.shape)
 
 
 def single_asset(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """The source drains alone: its makers make no other market."""
     out = calm(plan, market, index)
     reach(out, plan, 0)
     return out
 
 
 def two_shocks(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """Two assets drain, each on its own, one after the other."""
     out = single_asset(plan, market, index)
     reach(out, plan, 0, plan.second, plan.second_onset)
     return out
 
 
 def common_volatility(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """All volatilities jump as in the drain; makers answer, nobody has to sell."""
     out = calm(plan, market, index)
     after = np.arange(len(index) - plan.onset, dtype=np.float64)
     out.log_volatility[plan.onset :] += volatility_path(plan, after)[:, None]
@@ -70,6 +74,7 @@ def common_volatility(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> 
 
 
 def slow_bear(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """Prices fall and volatility rises over many bars."""
     out = calm(plan, market, index)
     length = 20 * plan.common_half_life
     after = np.arange(len(index) - plan.onset) + 1.0
@@ -80,6 +85,7 @@ def slow_bear(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturba
 
 
 def repricing(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """The fall of the drain in one bar, at full depth: news."""
     out = calm(plan, market, index)
     out.jump[plan.onset, plan.members] = np.log1p(-plan.fall)
     after = np.arange(len(index) - plan.onset, dtype=np.float64)
@@ -88,6 +94,7 @@ def repricing(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturba
 
 
 def announcement(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """Members' depth is pulled before a scheduled time and is back at once; prices stay calm."""
     out = calm(plan, market, index)
     rows = slice(plan.onset, plan.onset + NOTICE)
     before = (np.arange(len(index))[rows] - plan.onset + 1.0) / NOTICE
@@ -98,6 +105,7 @@ def announcement(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Distu
 
 
 def clock(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """Weekends, nights and a holiday thin the books."""
     out = calm(plan, market, index)
     thin = THIN_CLOCK * np.minimum(seasonal_pattern(index), 0.0)[:, None]
     out.log_depth += thin
@@ -111,6 +119,7 @@ def clock(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
 
 
 def venue_outage(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """The source's venue has no bars; then they are filled in later, while its depth reads zero."""
     out = calm(plan, market, index)
     here, length = _beside(plan, market), _span(plan)
     back = plan.onset + (length + 1) // 2
@@ -121,12 +130,14 @@ def venue_outage(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Distu
 
 
 def feed_loss(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """The depth feed reads zero."""
     out = calm(plan, market, index)
     out.zero[plan.onset : plan.onset + _span(plan)] = True
     return out
 
 
 def depeg(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """The coin falls on the book of the second venue alone."""
     out = calm(plan, market, index)
     after = np.arange(len(index) - plan.onset, dtype=np.float64)
     out.peg[plan.onset :, 1] += PEGS["suspect"][1] * loss_shape(after, plan.rise, plan.common_half_life)
@@ -134,18 +145,21 @@ def depeg(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
 
 
 def fee_change(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """Depth is lower for good, everywhere."""
     out = calm(plan, market, index)
     out.log_depth[plan.onset :] += FEE
     return out
 
 
 def wash_stop(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """The wash trades of the source's venue end: volume falls, depth does not."""
     out = calm(plan, market, index)
     out.log_volume[plan.onset :, _beside(plan, market)] += WASH
     return out
 
 
 def delisting(plan: Plan, market: Ordinary, index: pd.DatetimeIndex) -> Disturbance:
+    """The source fades, then trades no more."""
     out = calm(plan, market, index)
     length = 10 * plan.common_half_life
     faded = FADED * np.minimum((np.arange(len(index) - plan.onset) + 1.0) / length, 1.0)

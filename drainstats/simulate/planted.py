@@ -54,6 +54,7 @@ class Plan:
 
     @property
     def source(self) -> int:
+        """Column of the first member."""
         return int(self.members[0])
 
 
