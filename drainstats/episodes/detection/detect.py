@@ -22,6 +22,7 @@ says when they were final.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ from drainstats.episodes.detection.market import Market, from_panel, from_table
 from drainstats.episodes.detection.record import record
 from drainstats.episodes.detection.remarks import remarks
 from drainstats.episodes.detection.spans import Rules, Span, find_spans
-from drainstats.episodes.detection.stress import duration, measure_stress, window_starts
+from drainstats.episodes.detection.stress import Stress, duration, measure_stress, window_starts
 from drainstats.episodes.episode import Episode
 from drainstats.errors import DataError, OptionError, check_number, check_option, check_whole
 from drainstats.panel.panel import LiquidityPanel
@@ -163,54 +164,76 @@ def detect_episodes(
     kind = _evidence(market, corroborate)
     lines, alone = _lines(kind, line, common_line, alpha), _lines("none", line, common_line, alpha)
     rules = Rules(
-        duration("baseline", baseline),
-        min_baseline,
-        lines[0],
-        min_breadth,
-        lines[2],
-        calm,
-        quiet,
-        lead,
-        flash_bars,
-        min_assets,
-        notional,
-        lines[1],
-        refractory,
-        horizon,
-        alone,
+        baseline=duration("baseline", baseline),
+        min_baseline=min_baseline,
+        line=lines[0],
+        min_breadth=min_breadth,
+        alpha=lines[2],
+        calm=calm,
+        quiet=quiet,
+        lead=lead,
+        flash_bars=flash_bars,
+        min_assets=min_assets,
+        notional=notional,
+        common_line=lines[1],
+        refractory=refractory,
+        horizon=horizon,
+        alone=alone,
     )
     _check(rules)
     check_whole("stale", stale, 2)
     check_number("forced_times", forced_times, 0.0)
-    within = duration("clock_within", clock_within, least=-1)
-    assets, needed = market.illiquidity.shape[1], max(min_assets, 2)
-    if assets < needed:
-        raise DataError(f"{assets} asset(s) came; breadth needs at least {needed}: add assets to the panel.")
-    measured = functools.partial(
+    measured = _stress_by(market, rules, stale, duration("clock_within", clock_within, least=-1))
+    stress = _stress(market, rules, measured)
+    sought = _sought(kind, market, stress, rules, forced_times, measured)
+    spans = find_spans(stress, window_starts(market.illiquidity.index, rules.baseline), rules, sought)
+    spans = [replace(span, notes=remarks(market, stress, rules, span, sought)) for span in spans]
+    return [record(_as_seen(market, span, sought), stress, rules, span) for span in spans]
+
+
+def _stress_by(market: Market, rules: Rules, stale: int, within: pd.Timedelta) -> Callable[[pd.DataFrame], Stress]:
+    """How the stress of a table on the market's clock is measured."""
+    return functools.partial(
         measure_stress,
         baseline=rules.baseline,
-        min_baseline=min_baseline,
+        min_baseline=rules.min_baseline,
         line=rules.line,
-        min_assets=min_assets,
+        min_assets=rules.min_assets,
         stale=stale,
         within=within,
         slots=market.slots,
     )
+
+
+def _stress(market: Market, rules: Rules, measured: Callable[[pd.DataFrame], Stress]) -> Stress:
+    """Stress of the market; a sentence when there is no breadth to speak of."""
+    rows, assets = market.illiquidity.shape
+    needed = max(rules.min_assets, 2)
+    if assets < needed:
+        raise DataError(f"{assets} asset(s) came; breadth needs at least {needed}: add assets to the panel.")
     stress = measured(market.illiquidity)
     if not np.isfinite(stress.breadth).any():
         raise DataError(
-            f"No bar has a baseline: of {len(market.illiquidity)} rows, {min_baseline} of the same time of day "
+            f"No bar has a baseline: of {rows} rows, {rules.min_baseline} of the same time of day "
             "are needed before the first; pass more history, a smaller min_baseline or a larger clock_within."
         )
-    starts = window_starts(market.illiquidity.index, rules.baseline)
-    sought: Corroboration | None = None
+    return stress
+
+
+def _sought(
+    kind: str,
+    market: Market,
+    stress: Stress,
+    rules: Rules,
+    forced_times: float,
+    measured: Callable[[pd.DataFrame], Stress],
+) -> Corroboration | None:
+    """The evidence that an alarm asks for beside breadth."""
     if kind == "forced" and market.forced is not None:
-        sought = ForcedSales(market.forced, forced_times)
-    elif kind == "volatility" and market.volatility is not None:
-        sought = beyond_volatility(stress, measured(market.volatility), min_assets, min_baseline)
-    spans = find_spans(stress, starts, rules, sought)
-    spans = [replace(span, notes=remarks(market, stress, rules, span, sought)) for span in spans]
-    return [record(_as_seen(market, span, sought), stress, rules, span) for span in spans]
+        return ForcedSales(market.forced, forced_times)
+    if kind == "volatility" and market.volatility is not None:
+        return beyond_volatility(stress, measured(market.volatility), rules.min_assets, rules.min_baseline)
+    return None
 
 
 def _evidence(market: Market, corroborate: str) -> str:
