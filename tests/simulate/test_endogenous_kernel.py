@@ -45,6 +45,20 @@ def market(seed=0, scenario="drain", **settings):
     return chosen, books, accounts, news, source
 
 
+def called_ruined(p, holdings, entry, marks, others, coin_price, open_there, called):
+    """Accounts below maintenance, whether by the sales of the minute before alone, and those without equity."""
+    q, c, cash, coins = holdings
+
+    def equity(at, h=p.haircut):
+        return cash + coins * coin_price + (q * (at - entry)).sum(1) + h * (c * at).sum(1)
+
+    size = (q * marks).sum(1)
+    short = open_there & (size > 0) & (equity(marks) < p.maintenance * size)
+    alone = equity(others) < p.maintenance * (q * others).sum(1)
+    ruined = short & (equity(marks) <= 0) & (p.off_book > 0)
+    return short, size[short & ~called & ~alone].sum(), ruined, equity(marks, 1.0)
+
+
 def twin(settings, books, accounts, news):
     """The module's equations for one minute after the other, all accounts at once."""
     p, depth, part, start = settings.rules(books.depth.sum()), books.depth, books.part, books.log_price
@@ -72,18 +86,14 @@ def twin(settings, books, accounts, news):
         price = np.exp((f + m)[:, None] + u)
         marks, others = price[:, where].T, (price * np.exp(-impact))[:, where].T
 
-        def equity(at, coin_price, h=settings.haircut, state=(q, c, cash, coins)):
-            units, collateral, money, stable = state
-            return money + stable * coin_price + (units * (at - entry)).sum(1) + h * (collateral * at).sum(1)
-
-        coin_price = 1 + peg[where]
-        open_for_business = ~news.down[t][where] & ((q * marks).sum(1) > 0)
-        short = open_for_business & (equity(marks, coin_price) < p.maintenance * (q * marks).sum(1))
-        alone = equity(others, coin_price) < p.maintenance * (q * others).sum(1)
-        out["called"].append((q * marks).sum(1)[short & ~called & ~alone].sum())
-        called = np.where(news.down[t][where], called, short)
-        ruined = short & (equity(marks, coin_price) <= 0) & settings.off_book
-        for worth in equity(marks, coin_price, 1.0)[ruined]:
+        open_there = ~news.down[t][where]
+        holdings = (q, c, cash, coins)
+        short, triggered, ruined, whole = called_ruined(
+            p, holdings, entry, marks, others, 1 + peg[where], open_there, called
+        )
+        out["called"].append(triggered)
+        called = np.where(open_there, short, called)
+        for worth in whole[ruined]:
             fund, haircut = (fund + worth, haircut) if fund + worth >= 0 else (0.0, haircut - fund - worth)
         out["closed"].append((q * marks)[ruined].sum(0))
         q[ruined], c[ruined], cash[ruined], coins[ruined] = 0, 0, 0, 0
