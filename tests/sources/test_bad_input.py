@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -41,12 +42,14 @@ def parser(request, monkeypatch):
     return request.param
 
 
-def refused(read, path, message, row=None, column=None):
-    with pytest.raises(DataError, match=message) as caught:
+def refusal(read, path, row=None, column=None):
+    """The sentence with which a file is refused; it names the file, the row and the column."""
+    with pytest.raises(DataError) as caught:
         read(path)
     error = caught.value
     assert (error.file, error.row, error.column) == (path, row, column)
     assert len(str(error)) < 1000, "a giant cell is not repeated whole"
+    return str(error)
 
 
 NO_NUMBER = (
@@ -57,18 +60,23 @@ NO_NUMBER = (
 
 @pytest.mark.parametrize("cell", NO_NUMBER)
 def test_what_is_no_number(tmp_path, parser, cell):
-    refused(ds.read_trades, write(tmp_path, HEAD + GOOD + f"1722816000001,{cell},2,buy\n"), "not a number", 3, "price")
+    assert re.search(
+        "not a number",
+        refusal(ds.read_trades, write(tmp_path, HEAD + GOOD + f"1722816000001,{cell},2,buy\n"), 3, "price"),
+    )
 
 
 @pytest.mark.parametrize("cell", ["1e400", "-1e400", "9" * 400, "1e999999999999"])
 def test_what_is_larger_than_a_float(tmp_path, parser, cell):
-    refused(ds.read_bars, write(tmp_path, f"time,close\n2024-01-01,{cell}\n"), "larger than any number", 2, "close")
+    assert re.search(
+        "larger than any number", refusal(ds.read_bars, write(tmp_path, f"time,close\n2024-01-01,{cell}\n"), 2, "close")
+    )
 
 
 @pytest.mark.parametrize("cell", ["inf", "-inf", "Infinity", "", "nan", "NULL", "N/A", " "])
 def test_a_trade_needs_a_finite_price(tmp_path, parser, cell):
     text = HEAD + GOOD + f"1722816000001,{cell},2,buy\n"
-    refused(ds.read_trades, write(tmp_path, text), "no finite number", 3, "price")
+    assert re.search("no finite number", refusal(ds.read_trades, write(tmp_path, text), 3, "price"))
 
 
 def test_infinite_and_missing_bars_are_left_to_the_ledger(tmp_path, parser):
@@ -114,7 +122,7 @@ def test_infinite_and_missing_bars_are_left_to_the_ledger(tmp_path, parser):
     ],
 )  # fmt: skip
 def test_bad_texts(tmp_path, parser, text, message, row, column):
-    refused(ds.read_trades, write(tmp_path, text), message, row, column)
+    assert re.search(message, refusal(ds.read_trades, write(tmp_path, text), row, column))
 
 
 def test_a_hundred_thousand_columns(tmp_path, parser):
@@ -123,7 +131,9 @@ def test_a_hundred_thousand_columns(tmp_path, parser):
     table = ds.read_trades(path)
     assert table.shape == (1, 2)
     assert len(table.attrs["ignored"]) == 100_000
-    refused(ds.read_trades, write(tmp_path, others + "\n" + ",".join("0" * 100_000)), "No time column", 1)
+    assert re.search(
+        "No time column", refusal(ds.read_trades, write(tmp_path, others + "\n" + ",".join("0" * 100_000)), 1)
+    )
 
 
 @pytest.mark.parametrize("text", ["\ufeff" + HEAD + GOOD, (HEAD + GOOD).replace("\n", "\r"), (HEAD + GOOD).rstrip()])
@@ -145,7 +155,9 @@ DATES = {
 
 @pytest.mark.parametrize("cell", DATES)
 def test_bad_dates(tmp_path, parser, cell):
-    refused(ds.read_bars, write(tmp_path, f"time,close\n2024-01-01,1\n{cell},1\n"), DATES[cell], 3, "time")
+    assert re.search(
+        DATES[cell], refusal(ds.read_bars, write(tmp_path, f"time,close\n2024-01-01,1\n{cell},1\n"), 3, "time")
+    )
 
 
 NUMBERS = {
@@ -157,7 +169,7 @@ NUMBERS = {
 
 @pytest.mark.parametrize("cell", NUMBERS)
 def test_numbers_that_are_no_times(tmp_path, parser, cell):
-    refused(ds.read_bars, write(tmp_path, f"time,close\n{cell},1\n"), NUMBERS[cell], 2, "time")
+    assert re.search(NUMBERS[cell], refusal(ds.read_bars, write(tmp_path, f"time,close\n{cell},1\n"), 2, "time"))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +177,9 @@ def test_numbers_that_are_no_times(tmp_path, parser, cell):
 )
 def test_a_second_unit_in_a_column_is_named(tmp_path, parser, second):
     text = f"time,close\n1722816000,1\n{second},1\n"
-    refused(ds.read_bars, write(tmp_path, text), "as the first row is|as the stamps before it are", 3, "time")
+    assert re.search(
+        "as the first row is|as the stamps before it are", refusal(ds.read_bars, write(tmp_path, text), 3, "time")
+    )
 
 
 def test_units_may_mix_where_the_vendor_mixes_them_and_the_rules_say_so(tmp_path, parser):
@@ -176,7 +190,10 @@ def test_units_may_mix_where_the_vendor_mixes_them_and_the_rules_say_so(tmp_path
 @pytest.mark.parametrize(("clock", "why"), [("20240310 02:30", "skipped"), ("20241103 01:30", "twice")])
 def test_local_times_that_name_no_one_moment(tmp_path, parser, clock, why):
     text = f"20240308 10:00,1,1,1,1,1\n{clock},1,1,1,1,1\n"
-    refused(ds.read_bars, write(tmp_path, text, "spy.csv"), "does not name one moment in America/New_York", 2, "time")
+    assert re.search(
+        "does not name one moment in America/New_York",
+        refusal(ds.read_bars, write(tmp_path, text, "spy.csv"), 2, "time"),
+    )
 
 
 # Floats of all sizes as programs print them, and cells that stand for none.
@@ -279,20 +296,22 @@ def test_archives_that_are_cut_off(tmp_path, kind, share):
 def test_bombs_are_refused_before_they_fill_memory(tmp_path, kind, monkeypatch):
     monkeypatch.setattr("drainstats.sources.opening._SMALL", 2**16)
     bomb = packed(kind, (HEAD + GOOD).encode() + b" " * 2**24)
-    refused(ds.read_trades, write(tmp_path, bomb), "grows to more than 300 times its size")
+    assert re.search("grows to more than 300 times its size", refusal(ds.read_trades, write(tmp_path, bomb)))
 
 
 def test_zips_of_another_kind(tmp_path):
     data = HEAD + GOOD
-    refused(ds.read_trades, write(tmp_path, zipped(a=data, b=data)), "holds a, b; one file is expected")
-    refused(ds.read_trades, write(tmp_path, zipped()), "holds nothing; one file is expected")
-    refused(ds.read_trades, write(tmp_path, zipped(x="")), "is empty")
+    assert re.search(
+        "holds a, b; one file is expected", refusal(ds.read_trades, write(tmp_path, zipped(a=data, b=data)))
+    )
+    assert re.search("holds nothing; one file is expected", refusal(ds.read_trades, write(tmp_path, zipped())))
+    assert re.search("is empty", refusal(ds.read_trades, write(tmp_path, zipped(x=""))))
     one = bytearray(zipped(x=data))
     one[6] |= 1  # the flag of an encrypted member, in its own header and in the directory
     one[one.index(b"PK\x01\x02") + 8] |= 1
-    refused(ds.read_trades, write(tmp_path, bytes(one)), "encrypted")
+    assert re.search("encrypted", refusal(ds.read_trades, write(tmp_path, bytes(one))))
     names = zipped(a=data).replace(b"PK\x01\x02", b"PK\x01\x03")
-    refused(ds.read_trades, write(tmp_path, names), "not a zip archive")
+    assert re.search("not a zip archive", refusal(ds.read_trades, write(tmp_path, names)))
 
 
 def test_a_name_that_leads_out_of_its_folder_writes_nothing(tmp_path):
@@ -338,19 +357,19 @@ def test_parquet_columns_of_other_types(tmp_path):
         np.testing.assert_array_equal(ds.read_bars(path)["close"], expected, err_msg=kind)
     for column in bad.values():
         pq.write_table(pa.table({"time": stamps, "close": column}), path)
-        refused(ds.read_bars, path, "is not a number", 1, "close")
+        assert re.search("is not a number", refusal(ds.read_bars, path, 1, "close"))
     for column in (bad["list"], bad["struct"], bad["binary"]):
         pq.write_table(pa.table({"time": stamps, "price": [1.0, 2.0], "amount": [1.0, 2.0], "side": column}), path)
-        refused(ds.read_trades, path, "is none of", 1, "side")
+        assert re.search("is none of", refusal(ds.read_trades, path, 1, "side"))
     for column in (bad["bool"], bad["list"], bad["span"], pa.nulls(2)):
         pq.write_table(pa.table({"time": column, "close": [1.0, 2.0]}), path)
-        refused(ds.read_bars, path, "is not an ISO date", 1, "time")
+        assert re.search("is not an ISO date", refusal(ds.read_bars, path, 1, "time"))
     for column, why in (
         ([1722816000, None], "as the first row is"),
         (pa.array([2**64 - 1] * 2, pa.uint64()), "after the year 2200"),
     ):
         pq.write_table(pa.table({"time": column, "close": [1.0, 2.0]}), path)
-        refused(ds.read_bars, path, why, 2 if isinstance(column, list) else 1, "time")
+        assert re.search(why, refusal(ds.read_bars, path, 2 if isinstance(column, list) else 1, "time"))
 
 
 def test_parquet_years(tmp_path):
@@ -363,7 +382,7 @@ def test_parquet_years(tmp_path):
             pytest.importorskip("pyarrow.parquet").write_table(
                 pa.table({"time": stamps, "close": [1.0]}), tmp_path / "x.parquet"
             )
-            refused(ds.read_bars, tmp_path / "x.parquet", "outside the years 1700 to 2200", 1, "time")
+            assert re.search("outside the years 1700 to 2200", refusal(ds.read_bars, tmp_path / "x.parquet", 1, "time"))
 
 
 def test_parquet_that_is_cut_off_or_empty(tmp_path):
@@ -371,12 +390,12 @@ def test_parquet_that_is_cut_off_or_empty(tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     data = parquet()
     for length in (4, 8, len(data) // 2, len(data) - 1):
-        refused(ds.read_bars, write(tmp_path, data[:length], "x.parquet"), "not Parquet")
+        assert re.search("not Parquet", refusal(ds.read_bars, write(tmp_path, data[:length], "x.parquet")))
     pq.write_table(pa.table({"time": pa.array([], pa.int64()), "close": pa.array([], pa.float64())}), tmp_path / "x")
-    refused(ds.read_bars, tmp_path / "x", "columns and no rows")
+    assert re.search("columns and no rows", refusal(ds.read_bars, tmp_path / "x"))
     twins = pa.Table.from_arrays([pa.array([1]), pa.array([1.0]), pa.array([2.0])], names=["time", "close", "Close"])
     pq.write_table(twins, tmp_path / "x")
-    refused(ds.read_bars, tmp_path / "x", "'Close' twice", None, "Close")
+    assert re.search("'Close' twice", refusal(ds.read_bars, tmp_path / "x", None, "Close"))
 
 
 @pytest.mark.parametrize("key", BINARY)

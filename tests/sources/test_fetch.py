@@ -278,7 +278,7 @@ def test_addresses_that_are_refused(url, fetch):
     "url", ["https://example.org/x", "http://localhost:8/x", "http://127.0.0.9/x", "http://[::1]:80/x"]
 )
 def test_addresses_that_are_taken(url):
-    check_address(url)
+    assert check_address(url) is None
 
 
 def test_a_redirect_may_not_leave_https():

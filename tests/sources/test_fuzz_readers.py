@@ -121,7 +121,7 @@ def check(table: pd.DataFrame) -> None:
             assert column.dtype.kind in "f" + OTHERS.get(str(name), ""), (name, column.dtype)
 
 
-def fuzz(case: int, path: pathlib.Path, name: str, table: str, inputs: int) -> None:
+def assert_survives(case: int, path: pathlib.Path, name: str, table: str, inputs: int) -> None:
     """The loop. Every second input is read with its format named, so that its own code meets the damage."""
     read, seed = getattr(ds, f"read_{table}"), path.read_bytes()
     whole = read(path)
@@ -148,14 +148,14 @@ def _inputs(few: int, many: int) -> list:
 @pytest.mark.parametrize("inputs", _inputs(FEW, MANY))
 @pytest.mark.parametrize("key", SAMPLES)
 def test_texts(tmp_path, key, inputs):
-    fuzz(list(SAMPLES).index(key), write(tmp_path, key), *key, inputs)
+    assert_survives(list(SAMPLES).index(key), write(tmp_path, key), *key, inputs)
 
 
 @pytest.mark.parametrize("inputs", _inputs(FEW, MANY))
 @pytest.mark.parametrize("key", BINARY)
 def test_dbn(tmp_path, key, inputs):
     pytest.importorskip("databento")
-    fuzz(200 + list(BINARY).index(key), write(tmp_path, key), *key, inputs)
+    assert_survives(200 + list(BINARY).index(key), write(tmp_path, key), *key, inputs)
 
 
 @pytest.mark.parametrize("inputs", _inputs(FEW, MANY))
@@ -163,7 +163,7 @@ def test_parquet(tmp_path, inputs):
     pytest.importorskip("pyarrow")
     path = tmp_path / "bars.parquet"
     path.write_bytes(parquet())
-    fuzz(300, path, "generic", "bars", inputs)
+    assert_survives(300, path, "generic", "bars", inputs)
 
 
 @pytest.mark.parametrize("inputs", _inputs(FEW, MANY // 5))
@@ -171,7 +171,7 @@ def test_parquet(tmp_path, inputs):
 def test_compressed(tmp_path, kind, inputs):
     path = tmp_path / f"x.csv.{kind}"
     path.write_bytes(compressed(kind, sample(("generic", "bars"))[1]))
-    fuzz(400 + KINDS.index(kind), path, "generic", "bars", inputs)
+    assert_survives(400 + KINDS.index(kind), path, "generic", "bars", inputs)
 
 
 @pytest.mark.slow

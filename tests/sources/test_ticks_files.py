@@ -27,7 +27,7 @@ def one(seed=0, n=500, days=2):
     return market(seed, n=n, assets=1, days=days).assign(asset="BTCUSDT")
 
 
-def same(a, b):
+def assert_same(a, b):
     pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
@@ -102,13 +102,13 @@ def test_text_layouts_in_blocks_of_any_size(tmp_path, monkeypatch, layout, block
     monkeypatch.setattr(streams, "BLOCK", block)
     mine = ds.tick_bars(path, "1h", vpin_bucket=4.0, vpin_window=5)
     expected = ds.tick_bars(tidy(trades), "1h", vpin_bucket=4.0, vpin_window=5)
-    same(mine, expected)
+    assert_same(mine, expected)
 
 
 def test_the_tables_of_read_trades_give_the_same_bars(tmp_path):
     path = tmp_path / "BTCUSDT.csv"
     path.write_text(binance_trades(sided(one()), True))
-    same(ds.tick_bars(path, "1h", asset="B"), ds.tick_bars(ds.read_trades(path, asset="B"), "1h"))
+    assert_same(ds.tick_bars(path, "1h", asset="B"), ds.tick_bars(ds.read_trades(path, asset="B"), "1h"))
 
 
 def zipped(path, text):
@@ -131,7 +131,7 @@ def test_compressed_texts(tmp_path, monkeypatch, ending):
     path = tmp_path / f"trades.csv{ending}"
     PACKED[ending](path, tardis(trades))
     monkeypatch.setattr(streams, "BLOCK", 5000)
-    same(ds.tick_bars(path, "1h"), ds.tick_bars(tidy(trades), "1h"))
+    assert_same(ds.tick_bars(path, "1h"), ds.tick_bars(tidy(trades), "1h"))
 
 
 @pytest.mark.parametrize("ending", PACKED)
@@ -218,7 +218,7 @@ def test_parquet_columns_of_any_kind(tmp_path, monkeypatch, columns):
     trades = sided(market(1, n=500))
     parquet(tmp_path / "t.parquet", trades, **{name: make(trades) for name, make in columns.items()})
     monkeypatch.setattr(parquet_batches, "ROWS", 100)
-    same(ds.tick_bars(tmp_path / "t.parquet", "1h"), ds.tick_bars(tidy(trades), "1h"))
+    assert_same(ds.tick_bars(tmp_path / "t.parquet", "1h"), ds.tick_bars(tidy(trades), "1h"))
 
 
 def test_makers_and_given_names(tmp_path):
@@ -226,7 +226,7 @@ def test_makers_and_given_names(tmp_path):
     table = pa.table({"T": trades["time"], "p": trades["price"], "v": trades["amount"], "m": trades["side"] < 0})
     pq.write_table(table, tmp_path / "BTCUSDT.parquet")
     mine = ds.tick_bars(tmp_path / "BTCUSDT.parquet", "1h", columns={"time": "T", "amount": "v"})
-    same(mine, ds.tick_bars(tidy(trades), "1h"))
+    assert_same(mine, ds.tick_bars(tidy(trades), "1h"))
     with pytest.raises(DataError, match="nothing"):
         ds.tick_bars(tmp_path / "BTCUSDT.parquet", columns={"time": "nothing"})
 
@@ -252,10 +252,10 @@ def test_files_cut_at_midnight_or_within_days(tmp_path, hours, by):
     size = "1h" if by == "time" else 5.0
     whole = ds.tick_bars(tidy(trades), size, by, vpin_bucket=3.0, vpin_window=60)
     assert whole["vpin"].notna().any()
-    same(whole, ds.tick_bars(paths, size, by, vpin_bucket=3.0, vpin_window=60))
-    same(whole, ds.tick_bars(paths[::-1], size, by, vpin_bucket=3.0, vpin_window=60))
+    assert_same(whole, ds.tick_bars(paths, size, by, vpin_bucket=3.0, vpin_window=60))
+    assert_same(whole, ds.tick_bars(paths[::-1], size, by, vpin_bucket=3.0, vpin_window=60))
     with joblib.parallel_config(backend="threading"):
-        same(whole, ds.tick_bars(paths, size, by, vpin_bucket=3.0, vpin_window=60, n_jobs=2))
+        assert_same(whole, ds.tick_bars(paths, size, by, vpin_bucket=3.0, vpin_window=60, n_jobs=2))
 
 
 def test_processes_give_the_same_bytes(tmp_path):
@@ -263,7 +263,7 @@ def test_processes_give_the_same_bytes(tmp_path):
     paths = written(tmp_path, trades, 24 * 3600 * 10**9)
     with joblib.parallel_config(backend="loky"):
         parallel = ds.tick_bars(paths, "1h", vpin_bucket=3.0, n_jobs=2)
-    same(ds.tick_bars(paths, "1h", vpin_bucket=3.0), parallel)
+    assert_same(ds.tick_bars(paths, "1h", vpin_bucket=3.0), parallel)
 
 
 @pytest.mark.slow
@@ -281,7 +281,7 @@ def test_a_dask_cluster_gives_the_same_bytes(tmp_path):
         joblib.parallel_config(backend="dask"),
     ):
         spread = ds.tick_bars(paths, "1h", vpin_bucket=3.0, n_jobs=2)
-    same(one_machine, spread)
+    assert_same(one_machine, spread)
 
 
 def test_files_of_an_asset_each(tmp_path):
@@ -290,14 +290,14 @@ def test_files_of_an_asset_each(tmp_path):
     for name, part in trades.groupby("asset"):
         paths[name] = tmp_path / f"{name}-trades.csv"
         paths[name].write_text(binance_trades(sided(part), False))
-    same(ds.tick_bars(paths, "1h"), ds.tick_bars(tidy(sided(trades)), "1h"))
+    assert_same(ds.tick_bars(paths, "1h"), ds.tick_bars(tidy(sided(trades)), "1h"))
 
 
 def test_one_asset_of_several(tmp_path):
     trades = market(4, n=600)
     parquet(tmp_path / "t.parquet", trades)
     alone = ds.tick_bars(tmp_path / "t.parquet", "1h", asset="A1")
-    same(alone, ds.tick_bars(tidy(trades[trades["asset"] == "A1"]), "1h"))
+    assert_same(alone, ds.tick_bars(tidy(trades[trades["asset"] == "A1"]), "1h"))
     with pytest.raises(DataError, match="no asset 'Z'"):
         ds.tick_bars(tmp_path / "t.parquet", "1h", asset="Z")
     # Also when the file has one only: which of them a block holds must not matter.
@@ -313,8 +313,8 @@ def test_files_that_name_no_asset(tmp_path):
         paths.append(tmp_path / f"BTCUSDT-{k}.csv")
         paths[-1].write_text(binance_trades(part, False))
     expected = ds.tick_bars(tidy(trades), "1h")
-    same(ds.tick_bars(paths, "1h", asset="BTCUSDT"), expected)
-    same(ds.tick_bars({"BTCUSDT": paths}, "1h", n_jobs=2), expected)
+    assert_same(ds.tick_bars(paths, "1h", asset="BTCUSDT"), expected)
+    assert_same(ds.tick_bars({"BTCUSDT": paths}, "1h", n_jobs=2), expected)
     assert set(ds.tick_bars(paths[0], "1h")["asset"]) == {"BTCUSDT-0"}
     with pytest.raises(DataError, match="names no asset; pass asset="):
         ds.tick_bars(paths, "1h")
@@ -325,8 +325,8 @@ def test_an_asset_may_pause_for_a_file(tmp_path):
     paused = trades[(trades["asset"] == "A0") | (trades["time"] // DAY != trades["time"].min() // DAY + 1)]
     paths = written(tmp_path, paused, DAY)
     expected = ds.tick_bars(tidy(paused[paused["asset"] == "A1"]), "1h")
-    same(ds.tick_bars(paths, "1h", asset="A1"), expected)
-    same(ds.tick_bars(paths, "1h", asset="A1", n_jobs=2), expected)
+    assert_same(ds.tick_bars(paths, "1h", asset="A1"), expected)
+    assert_same(ds.tick_bars(paths, "1h", asset="A1", n_jobs=2), expected)
 
 
 @pytest.mark.slow
@@ -387,4 +387,4 @@ def test_vendors_own_files(data_root, monkeypatch, name):
     options = {"tolerance": "1h", "sign": "given" if "side" in trades else "tick"}
     bars = ds.tick_bars(path, "1s", **options)
     assert bars["trades"].sum() == len(trades)
-    same(bars.drop(columns="asset"), ds.tick_bars(trades, "1s", **options).drop(columns="asset"))
+    assert_same(bars.drop(columns="asset"), ds.tick_bars(trades, "1s", **options).drop(columns="asset"))

@@ -11,7 +11,7 @@ from drainstats.errors import DataError
 from drainstats.sources.ticks import parquet as parquet_batches
 from drainstats.sources.ticks import streams
 from tests.kernels.tick_twin import market, tidy
-from tests.sources.test_ticks_files import binance_trades, generic, one, parquet, same, sided
+from tests.sources.test_ticks_files import assert_same, binance_trades, generic, one, parquet, sided
 
 
 def spoiled(path, line, old, new):
@@ -77,7 +77,7 @@ def test_stamps_that_change_their_unit(tmp_path, monkeypatch):
     path = tmp_path / "BTCUSDT.csv"
     path.write_text("\n".join([*text[:251], *micro]))
     monkeypatch.setattr(streams, "BLOCK", 700)
-    same(ds.tick_bars(path, "1h"), ds.tick_bars(tidy(trades), "1h"))
+    assert_same(ds.tick_bars(path, "1h"), ds.tick_bars(tidy(trades), "1h"))
     other = generic(10**6)(trades).splitlines()
     micro = [",".join((c[0] + "000", *c[1:])) for c in (line.split(",") for line in other[251:])]
     path.write_text("\n".join([*other[:251], *micro]))
@@ -95,7 +95,7 @@ def test_late_rows_within_the_tolerance_are_sorted_in(tmp_path, monkeypatch):
     expected = ds.tick_bars(tidy(shuffled.sort_values("time", kind="stable")), "1h")
     for rows in (7, 10_000):
         monkeypatch.setattr(parquet_batches, "ROWS", rows)
-        same(ds.tick_bars(tmp_path / "t.parquet", "1h", tolerance="10min"), expected)
+        assert_same(ds.tick_bars(tmp_path / "t.parquet", "1h", tolerance="10min"), expected)
         with pytest.raises(DataError, match="late by more than the tolerance"):
             ds.tick_bars(tmp_path / "t.parquet", "1h", tolerance="1min")
         with pytest.raises(DataError, match="sort the rows"):

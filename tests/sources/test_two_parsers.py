@@ -55,7 +55,7 @@ def answer(read, path):
         return str(error)
 
 
-def same(fast, careful):
+def assert_same(fast, careful):
     if isinstance(careful, str) or isinstance(fast, str):
         assert fast == careful
         return
@@ -74,10 +74,10 @@ def test_trades_of_any_cells(tmp_path_factory, drawn, data):
         drawn = [(stamp, *row[1:]) for stamp, row in zip(stamps, drawn, strict=True)]
     path = tmp_path_factory.mktemp("two") / "x.csv"
     path.write_text("".join(f"{';'.join(row)}\n" for row in [("time", "price", "size", "side"), *drawn]), "utf-8")
-    same(*both(monkeypatch, ds.read_trades, path))
+    assert_same(*both(monkeypatch, ds.read_trades, path))
     bars = path.with_name("bars.csv")
     bars.write_text("".join(f"{';'.join(row[:3])}\n" for row in [("time", "close", "volume"), *drawn]), "utf-8")
-    same(*both(monkeypatch, ds.read_bars, bars))
+    assert_same(*both(monkeypatch, ds.read_bars, bars))
 
 
 def test_the_fast_way_is_taken(tmp_path):
@@ -105,7 +105,7 @@ def test_blocks_of_the_careful_way_join(tmp_path, monkeypatch):
     path.write_bytes(rows("time;price;size;side", *text))
     monkeypatch.setattr(cells, "_ROWS", 64)
     fast, careful = both(monkeypatch, ds.read_trades, path)
-    same(fast, careful)
+    assert_same(fast, careful)
     assert np.array_equal(fast["price"], np.arange(1000) / 7)
     path.write_bytes(rows("time;price;size;side", *text, f"{MS};1;two;buy"))
     with pytest.raises(DataError, match="'two' is not a number") as caught:
